@@ -314,7 +314,7 @@ class _OpenVino:
                 requests.popitem(last=False)
         requests.move_to_end(shapes)
         # inputs are shared (no copy), outputs copied: the request's own memory is overwritten by its next call
-        results = request.infer({place: array for place, array in zip(self._order, arrays)}, share_inputs=True)
+        results = request.infer(dict(zip(self._order, arrays)), share_inputs=True)
         return [np.array(results[index]) for index in range(self._outputs)]
 
     def _network(self, shapes: tuple[tuple[int, ...], ...]) -> Any:
