@@ -1,0 +1,217 @@
+"""Which cameras a run has: from sources on the command line, or from a ``cameras.yaml``."""
+
+from __future__ import annotations
+
+import errno
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from tracker.errors import InputError, nearest_name_hint
+from tracker.video.addresses import (
+    display_source,
+    is_url,
+    is_webcam,
+    name_problem,
+    name_source,
+    safe_name,
+    unique_name,
+)
+
+__all__ = ["CameraSettings", "cameras_from_sources", "display_source", "read_cameras"]
+
+
+class CameraSettings(BaseModel):
+    """One camera: what it is called and where its pictures come from.
+
+    Args:
+        name: unique in a run; names the camera's output files.
+        source: path of a video, of a folder of images or of a MOTChallenge sequence; index of a webcam; or an
+            ``rtsp://``, ``http://``, … address. Never print it: ``display`` is the source without its credentials.
+        start_offset: seconds added to the source's own times, to align cameras that started at different moments.
+        frame_rate: frames per second of a folder of images that does not say itself (videos do).
+        calibration: path of a calibration file, or its content; kept as given.
+        detections: path of this camera's precomputed detections (MOTChallenge ``det.txt``).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    source: str = Field(repr=False)
+    start_offset: float = 0.0
+    frame_rate: float | None = None
+    calibration: Path | dict[str, Any] | None = None
+    detections: Path | None = None
+
+    @property
+    def display(self) -> str:
+        """The source as it may be shown: without credentials and query."""
+        return display_source(self.source)
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        problem = name_problem(name)
+        if problem is not None:
+            raise ValueError(f"{problem}; call it for example {safe_name(name)!r}")
+        return name
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _read_source(cls, source: Any) -> Any:
+        if isinstance(source, Path) or (isinstance(source, int) and not isinstance(source, bool)):
+            source = str(source)
+        if isinstance(source, str) and not source.strip():
+            raise ValueError("is empty; give a path, a webcam index or an address")
+        return source
+
+    @field_validator("start_offset")
+    @classmethod
+    def _check_offset(cls, seconds: float) -> float:
+        if not math.isfinite(seconds):
+            raise ValueError("must be a finite number of seconds")
+        return seconds
+
+    @field_validator("frame_rate")
+    @classmethod
+    def _check_frame_rate(cls, rate: float | None) -> float | None:
+        if rate is not None and not 0 < rate <= 1000:
+            raise ValueError("must be above 0 and at most 1000 frames per second")
+        return rate
+
+
+def cameras_from_sources(sources: Sequence[str]) -> list[CameraSettings]:
+    """Return the cameras of the sources given on a command line, in their order.
+
+    A source that ends in ``.yaml`` or ``.yml`` is read as ``cameras.yaml`` and may stand among others. The others are
+    named by file stem, folder, ``camera0`` or host. Of equal names the later ones get ``-2``, ``-3``, …; names that a
+    file gives go before names made up here.
+
+    Raises:
+        InputError: no source at all, or a ``cameras.yaml`` that cannot be used.
+    """
+    if not sources:
+        raise InputError(
+            "no source given: name a video, a folder of images, a webcam index, an address or cameras.yaml"
+        )
+    described = [read_cameras(Path(source)) if _is_cameras_file(source) else None for source in sources]
+    taken: set[str] = set()
+    named = [
+        [camera.model_copy(update={"name": unique_name(camera.name, taken)}) for camera in cameras]
+        if cameras is not None
+        else None
+        for cameras in described
+    ]
+    result: list[CameraSettings] = []
+    for source, cameras in zip(sources, named, strict=True):
+        if cameras is None:
+            if not str(source).strip():
+                raise InputError("a source is empty: give a path, a webcam index or an address")
+            cameras = [CameraSettings(name=unique_name(name_source(str(source)), taken), source=str(source))]
+        result.extend(cameras)
+    return result
+
+
+def read_cameras(path: str | Path) -> list[CameraSettings]:
+    """Return the cameras that a ``cameras.yaml`` describes, in the order of the file.
+
+    The file holds a list ``cameras:`` whose entries have the fields of ``CameraSettings``; ``name`` may be left out.
+    Relative paths are relative to the folder of the file.
+
+    Raises:
+        InputError: the file cannot be read, is no YAML (the message has the line), has no cameras, an unknown field, a
+            field of the wrong type, or two cameras of one name.
+    """
+    path = Path(path)
+    entries = _read_entries(path)
+    taken = {str(entry["name"]).casefold() for entry in entries if isinstance(entry, dict) and entry.get("name")}
+    cameras: list[CameraSettings] = []
+    for number, entry in enumerate(entries, start=1):
+        if isinstance(entry, (str, int)) and not isinstance(entry, bool):
+            entry = {"source": entry}
+        if not isinstance(entry, dict):
+            raise InputError(f"{path}: camera {number} is {_kind(entry)}; give name: and source:")
+        fields = {str(field): value for field, value in entry.items()}
+        if fields.get("name") is None and isinstance(fields.get("source"), (str, int)):
+            fields["name"] = unique_name(name_source(str(fields["source"])), taken)
+        camera = _check_entry(path, number, fields)
+        if any(camera.name.casefold() == other.name.casefold() for other in cameras):
+            raise InputError(f"{path}: two cameras are called {camera.name!r}; give each its own name")
+        cameras.append(_resolve(camera, path.absolute().parent))
+    return cameras
+
+
+def _is_cameras_file(source: str) -> bool:
+    return not is_url(str(source)) and str(source).lower().endswith((".yaml", ".yml"))
+
+
+def _read_entries(path: Path) -> list[Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f" line {mark.line + 1}" if mark is not None else ""
+        raise InputError(f"{path}{line}: not valid YAML ({error.problem or error.context})") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise InputError(
+            f"{path}: not valid YAML (it is not text); write a list cameras: with name: and source:"
+        ) from None
+    except OSError as error:
+        known = {
+            errno.ENOENT: "does not exist: check the path",
+            errno.EACCES: "permission denied: check its permissions",
+        }
+        raise InputError(f"cameras file {path}: {known.get(error.errno or 0, error.strerror)}") from None
+    if not isinstance(content, dict) or "cameras" not in content:
+        raise InputError(f"{path}: no list of cameras; write cameras: and below it entries with name: and source:")
+    for field in content:
+        if field != "cameras":
+            raise InputError(f"{path}: unknown field {str(field)!r}: {nearest_name_hint(str(field), ['cameras'])}")
+    entries = content["cameras"]
+    if not isinstance(entries, list):
+        raise InputError(f"{path}: cameras: is {_kind(entries)}, not a list; begin each camera with '- name:'")
+    if not entries:
+        raise InputError(f"{path}: the list of cameras is empty; add at least one with name: and source:")
+    return entries
+
+
+def _check_entry(path: Path, number: int, fields: dict[str, Any]) -> CameraSettings:
+    label = f"camera {fields['name']!r}" if isinstance(fields.get("name"), str) else f"camera {number}"
+    known = CameraSettings.model_fields
+    for field in fields:
+        if field not in known:
+            raise InputError(f"{path}: {label} has an unknown field {field!r}: {nearest_name_hint(field, known)}")
+    try:
+        return CameraSettings.model_validate(fields)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False)[0]
+    field = str(problem["loc"][0])
+    if problem["type"] == "missing":
+        raise InputError(f"{path}: {label} has no {field}; add {field}: to it")
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    # The value of a source may hold a password, and a list or a mapping says nothing in one line.
+    value = fields[field]
+    shown = _kind(value) if field == "source" or isinstance(value, (list, dict)) else repr(value)
+    raise InputError(f"{path}: {label}: field {field} is {shown}: {message[:1].lower()}{message[1:]}")
+
+
+def _resolve(camera: CameraSettings, folder: Path) -> CameraSettings:
+    changes: dict[str, Any] = {}
+    if not is_url(camera.source) and not is_webcam(camera.source):
+        changes["source"] = str(folder / Path(camera.source).expanduser())
+    for field in ("calibration", "detections"):
+        value = getattr(camera, field)
+        if isinstance(value, Path):
+            changes[field] = folder / value.expanduser()
+    return camera.model_copy(update=changes)
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "empty"
+    names = {bool: "a yes/no value", int: "a number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
+    return names.get(type(value), f"a {type(value).__name__}")
