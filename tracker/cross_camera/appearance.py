@@ -1,0 +1,96 @@
+"""A bounded summary of how one person looked over a stretch of time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["AppearanceSummary", "cosine_distances", "normalised"]
+
+
+def normalised(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return vectors (…, D) scaled to length 1 along the last axis; float32. A zero vector stays zero."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+
+
+def cosine_distances(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return 1 − cosine (N, M) of L2-normalised vectors (N, D) and (M, D)."""
+    return (1.0 - first @ second.T).astype(np.float32)
+
+
+class AppearanceSummary:
+    """The weighted mean of all good crops, and up to ``capacity`` of them spread evenly over time.
+
+    Memory does not grow: when the prototypes are full, every second one is dropped and from then on only every
+    second, fourth, … crop is kept. The same crops in the same order give the same summary.
+
+    Args:
+        capacity: number of prototypes kept (even).
+    """
+
+    __slots__ = ("_mean_sum", "_prototypes", "_stride", "_times", "_until_next", "capacity", "count", "weight")
+
+    def __init__(self, capacity: int = 12) -> None:
+        if capacity < 2 or capacity % 2:
+            raise ValueError(f"capacity is {capacity}; give an even number from 2")
+        self.capacity = capacity
+        self.count = 0
+        self.weight = 0.0
+        self._mean_sum: NDArray[np.float64] | None = None
+        self._prototypes: list[NDArray[np.float32]] = []
+        self._times: list[float] = []
+        self._stride = 1
+        self._until_next = 0
+
+    def add(self, feature: NDArray[np.float32], time: float, weight: float = 1.0) -> None:
+        """Add the L2-normalised vector (D,) of one crop seen at ``time`` seconds, trusted by ``weight`` > 0."""
+        contribution = feature.astype(np.float64) * weight
+        self._mean_sum = contribution if self._mean_sum is None else self._mean_sum + contribution
+        self.weight += weight
+        self.count += 1
+        if self._until_next == 0:
+            if len(self._prototypes) == self.capacity:
+                self._prototypes = self._prototypes[::2]
+                self._times = self._times[::2]
+                self._stride *= 2
+            self._prototypes.append(feature.astype(np.float32))
+            self._times.append(time)
+            self._until_next = self._stride
+        self._until_next -= 1
+
+    def absorb(self, other: AppearanceSummary) -> None:
+        """Add all that ``other`` knows; its prototypes count as crops of this summary."""
+        if other._mean_sum is None:
+            return
+        self._mean_sum = other._mean_sum.copy() if self._mean_sum is None else self._mean_sum + other._mean_sum
+        self.weight += other.weight
+        self.count += other.count
+        merged = sorted(zip(self._times + other._times, self._prototypes + other._prototypes), key=lambda pair: pair[0])
+        while len(merged) > self.capacity:
+            merged = merged[::2]
+        self._times = [time for time, _ in merged]
+        self._prototypes = [prototype for _, prototype in merged]
+
+    @property
+    def mean(self) -> NDArray[np.float32] | None:
+        """The L2-normalised weighted mean (D,) of all crops; ``None`` before the first."""
+        return None if self._mean_sum is None else normalised(self._mean_sum)
+
+    @property
+    def prototypes(self) -> NDArray[np.float32]:
+        """The kept crops' vectors (K, D), oldest first."""
+        return np.asarray(self._prototypes, np.float32).reshape(len(self._prototypes), -1)
+
+    def halves_distance(self) -> float | None:
+        """Return the cosine distance between the mean of the earlier and of the later prototypes.
+
+        Both halves show the same person, so this is what "the same" looks like on this video. ``None`` with fewer
+        than four prototypes.
+        """
+        if len(self._prototypes) < 4:
+            return None
+        half = len(self._prototypes) // 2
+        early = normalised(np.mean(self._prototypes[:half], axis=0))
+        late = normalised(np.mean(self._prototypes[half:], axis=0))
+        return float(1.0 - early @ late)

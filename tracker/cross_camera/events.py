@@ -1,0 +1,40 @@
+"""What happens to tracks and identities, as a stream of small records."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+__all__ = ["Event", "EventKind"]
+
+EventKind = Literal[
+    "track_started",
+    "track_ended",
+    "identity_opened",
+    "identity_assigned",
+    "identity_corrected",
+    "identities_merged",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened at ``time`` (seconds).
+
+    ``identity_corrected`` says that ``track`` of ``camera`` is ``identity`` and not ``previous_identity``, from
+    ``since`` on; ``identities_merged`` that ``previous_identity`` turned out to be ``identity``. ``score`` is the
+    evidence in nats where there is any.
+    """
+
+    kind: EventKind
+    time: float
+    camera: str | None = None
+    track: int | None = None
+    identity: int | None = None
+    previous_identity: int | None = None
+    since: float | None = None
+    score: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that say something, ready for JSON."""
+        return {name: value for name, value in asdict(self).items() if value is not None}

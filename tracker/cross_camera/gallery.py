@@ -1,0 +1,98 @@
+"""The bounded memory of who has been seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.cross_camera.appearance import AppearanceSummary, cosine_distances
+
+__all__ = ["Gallery", "GalleryIdentity"]
+
+
+@dataclass(slots=True)
+class GalleryIdentity:
+    """How one identity looked in each camera, and when it was last seen."""
+
+    number: int
+    last_seen: float
+    #: camera → summary of everything seen there
+    views: dict[int, AppearanceSummary] = field(default_factory=dict)
+
+
+class Gallery:
+    """Identities by number; the one unseen for longest goes when there are too many. Numbers are never used again.
+
+    Args:
+        capacity: identities kept at most.
+    """
+
+    def __init__(self, capacity: int = 2000) -> None:
+        self.capacity = capacity
+        self._identities: dict[int, GalleryIdentity] = {}
+        self._next_number = 1
+
+    def __len__(self) -> int:
+        return len(self._identities)
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._identities
+
+    def open(self, time: float) -> int:
+        """Open a new identity and return its number."""
+        number = self._next_number
+        self._next_number += 1
+        self._identities[number] = GalleryIdentity(number, time)
+        return number
+
+    def note(self, number: int, time: float) -> None:
+        """Note that an identity was seen at ``time``; one that was forgotten is remembered again (without looks)."""
+        identity = self._identities.setdefault(number, GalleryIdentity(number, time))
+        identity.last_seen = max(identity.last_seen, time)
+
+    def replace_views(self, views: dict[int, dict[int, AppearanceSummary]], *, keep: set[int]) -> None:
+        """Set the looks (identity → camera → summary); identities neither there nor in ``keep`` are dropped."""
+        for number in [number for number in self._identities if number not in views and number not in keep]:
+            del self._identities[number]
+        for number, by_camera in views.items():
+            identity = self._identities.setdefault(number, GalleryIdentity(number, 0.0))
+            identity.views = by_camera
+
+    def add(self, number: int, camera: int, summary: AppearanceSummary, time: float) -> None:
+        """Add what was seen of an identity in one camera."""
+        self.note(number, time)
+        views = self._identities[number].views
+        views.setdefault(camera, AppearanceSummary(summary.capacity)).absorb(summary)
+
+    def shrink(self, *, keep: set[int]) -> None:
+        """Forget identities unseen for longest until the capacity holds; those in ``keep`` stay."""
+        excess = len(self._identities) - self.capacity
+        if excess <= 0:
+            return
+        droppable = sorted((i for i in self._identities.values() if i.number not in keep), key=lambda i: i.last_seen)
+        for identity in droppable[:excess]:
+            del self._identities[identity.number]
+
+    def distances(self, queries: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return identity numbers (I,), ascending, and the cosine distance (Q, I) of each query (Q, D) to each.
+
+        The distance to an identity is that to its nearest view: a person seen from behind in one camera and from the
+        front in another is compared with both.
+        """
+        rows: list[NDArray[np.float32]] = []
+        owners: list[int] = []
+        numbers = [number for number in sorted(self._identities) if self._identities[number].views]
+        for column, number in enumerate(numbers):
+            for camera in sorted(self._identities[number].views):
+                mean = self._identities[number].views[camera].mean
+                if mean is not None:
+                    rows.append(mean)
+                    owners.append(column)
+        result = np.full((len(queries), len(numbers)), np.inf, np.float32)
+        if rows and len(queries):
+            each = cosine_distances(queries, np.stack(rows))
+            for row in range(len(queries)):
+                np.minimum.at(result[row], owners, each[row])
+        return np.asarray(numbers, np.int64), result

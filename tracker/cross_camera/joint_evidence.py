@@ -1,0 +1,116 @@
+"""All that speaks for or against two tracklets being one person, in nats."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.cross_camera.appearance import AppearanceSummary, cosine_distances
+from tracker.cross_camera.overlapping_views import OverlappingViews
+from tracker.cross_camera.threshold import OpenSetThreshold
+from tracker.cross_camera.tracklets import Tracklet
+
+__all__ = ["Joint", "JointEvidence"]
+
+#: geometry this much against a pair (nats) cannot be outvoted
+GEOMETRY_VETO = -8.0
+#: good crops at which appearance counts half of what it would with many
+HALF_TRUST_CROPS = 3.0
+#: seconds two people must have been seen together before their distance teaches the threshold
+TOGETHER_SECONDS = 0.4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Joint:
+    """The graph that ``settlement.cluster`` takes; N nodes."""
+
+    evidence: NDArray[np.float32]
+    forbidden: NDArray[np.bool_]
+    weights: NDArray[np.float32]
+    bonds: list[tuple[int, int, float]]
+
+
+class JointEvidence:
+    """Gather the evidence between tracklets: appearance, geometry of overlapping views, continuity of tracks.
+
+    Args:
+        threshold: learnt here from the tracklets each time.
+        learn_geometry: whether views may teach each other how they overlap.
+        views_may_overlap: when false, nobody is in two cameras at once.
+    """
+
+    def __init__(self, threshold: OpenSetThreshold, *, learn_geometry: bool, views_may_overlap: bool) -> None:
+        self.threshold = threshold
+        self.views_may_overlap = views_may_overlap
+        self.views = OverlappingViews() if learn_geometry and views_may_overlap else None
+
+    def gather(self, nodes: Sequence[Tracklet], summaries: Mapping[int, AppearanceSummary]) -> Joint:
+        """Return the evidence between all ``nodes``, whose looks are ``summaries[node.key]``."""
+        count = len(nodes)
+        distances = self._distances(nodes, summaries)
+        cameras = np.array([node.camera for node in nodes])
+        starts = np.array([node.start for node in nodes])
+        ends = np.array([node.end for node in nodes])
+        together = (starts[:, None] <= ends) & (starts <= ends[:, None])
+        forbidden = together & (cameras[:, None] == cameras)
+        if not self.views_may_overlap:
+            forbidden = together.copy()
+        np.fill_diagonal(forbidden, False)
+        self._learn(nodes, summaries, distances, cameras, starts, ends)
+        crops = np.array([summaries[node.key].count for node in nodes], np.float32)
+        trust = crops / (crops + HALF_TRUST_CROPS)
+        evidence = self.threshold.score(distances) * np.sqrt(np.outer(trust, trust))
+        if self.views is not None:
+            geometry, known = self.views.evidence(nodes, evidence)
+            evidence = np.where(known, np.nan_to_num(evidence) + geometry, evidence)
+            forbidden |= known & (geometry <= GEOMETRY_VETO)
+        row_of = {node.key: row for row, node in enumerate(nodes)}
+        bonds = [
+            (row_of[node.previous], row, node.continuity)
+            for row, node in enumerate(nodes)
+            if node.previous is not None and node.previous in row_of and node.continuity > 0
+        ]
+        weights = np.maximum(trust * np.array([1.0 + np.log1p(node.observations) for node in nodes]), 1e-3)
+        evidence = evidence.astype(np.float32)
+        if count:
+            np.fill_diagonal(evidence, 0.0)
+        return Joint(evidence, forbidden, weights.astype(np.float32), bonds)
+
+    @staticmethod
+    def _distances(nodes: Sequence[Tracklet], summaries: Mapping[int, AppearanceSummary]) -> NDArray[np.float32]:
+        """Return the cosine distance (N, N) between the means; NaN where one has no good crop."""
+        result = np.full((len(nodes), len(nodes)), np.nan, np.float32)
+        means = [summaries[node.key].mean for node in nodes]
+        rows = [row for row, mean in enumerate(means) if mean is not None]
+        if rows:
+            stacked = np.stack([means[row] for row in rows])
+            result[np.ix_(rows, rows)] = cosine_distances(stacked, stacked)
+        return result
+
+    def _learn(
+        self,
+        nodes: Sequence[Tracklet],
+        summaries: Mapping[int, AppearanceSummary],
+        distances: NDArray[np.float32],
+        cameras: NDArray[np.int64],
+        starts: NDArray[np.float64],
+        ends: NDArray[np.float64],
+    ) -> None:
+        """Teach the threshold what different people (seen at once) and the same person (one track) look like."""
+        shared = np.minimum(ends[:, None], ends) - np.maximum(starts[:, None], starts)
+        crops = np.array([summaries[node.key].count for node in nodes])
+        good = (cameras[:, None] == cameras) & (shared >= TOGETHER_SECONDS) & np.isfinite(distances)
+        good &= (crops[:, None] >= HALF_TRUST_CROPS) & (crops >= HALF_TRUST_CROPS)
+        different: dict[tuple[int, int, int], list[float]] = defaultdict(list)
+        for row, column in zip(*(part.tolist() for part in np.nonzero(np.triu(good, 1)))):
+            pair = sorted((nodes[row].track, nodes[column].track))
+            if pair[0] != pair[1]:
+                different[nodes[row].camera, pair[0], pair[1]].append(float(distances[row, column]))
+        same = [distance for node in nodes if (distance := summaries[node.key].halves_distance()) is not None]
+        self.threshold.learn(
+            np.array([float(np.mean(values)) for _, values in sorted(different.items())]), np.array(same)
+        )

@@ -1,0 +1,175 @@
+"""Learn the mappings between all pairs of views, and what they say about pairs of tracklets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.cross_camera.tracklets import Tracklet
+from tracker.cross_camera.view_geometry import HEAD_DEVIATION, CoVisible, ViewMapping, co_visible, fit_mapping
+
+__all__ = ["OverlappingViews"]
+
+#: candidate pairs that start the search for a mapping, the most alike first
+MAXIMUM_SEEDS = 24
+#: new places a mapping must rest on before it is believed
+MINIMUM_PLACES = 8
+
+
+class OverlappingViews:
+    """Geometry between views, learnt from tracklets that look alike.
+
+    Args:
+        certain: appearance evidence (nats) from which a pair may start the search.
+    """
+
+    def __init__(self, *, certain: float = 0.5) -> None:
+        self.certain = certain
+        #: (camera, camera) → the mapping that all pairs together support
+        self.mappings: dict[tuple[int, int], ViewMapping] = {}
+
+    def evidence(
+        self, tracklets: Sequence[Tracklet], appearance: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return evidence (N, N) in nats from geometry, and where there is any (N, N).
+
+        Args:
+            tracklets: N tracklets of any cameras.
+            appearance: (N, N) evidence from appearance, in nats; NaN where unknown.
+        """
+        count = len(tracklets)
+        total = np.zeros((count, count), np.float32)
+        known = np.zeros((count, count), bool)
+        by_camera: dict[int, list[int]] = {}
+        for row, tracklet in enumerate(tracklets):
+            by_camera.setdefault(tracklet.camera, []).append(row)
+        self.mappings = {}
+        for first_camera, second_camera in combinations(sorted(by_camera), 2):
+            seen: dict[tuple[int, int], CoVisible] = {}
+            for first in by_camera[first_camera]:
+                for second in by_camera[second_camera]:
+                    if not tracklets[first].overlaps(tracklets[second]):
+                        continue
+                    pair = co_visible(tracklets[first], tracklets[second])
+                    if pair is not None:
+                        seen[first, second] = pair
+            if not seen:
+                continue
+            for (first, second), value in self._between(seen, appearance, (first_camera, second_camera)).items():
+                total[first, second] = total[second, first] = value
+                known[first, second] = known[second, first] = True
+        return total, known
+
+    def _between(
+        self, seen: dict[tuple[int, int], CoVisible], appearance: NDArray[np.float32], cameras: tuple[int, int]
+    ) -> dict[tuple[int, int], float]:
+        alike = {key: float(np.nan_to_num(appearance[key], nan=-9.0)) for key in seen}
+        seeds = sorted((key for key in seen if alike[key] >= self.certain), key=lambda key: (-alike[key], key))
+        seeds = [key for key in seeds if len(seen[key].distinct()) >= 1][:MAXIMUM_SEEDS]
+        if not seeds:
+            return {}
+        area = _area(seen)
+        best = self._consensus(seen, alike, seeds, area)
+        if best is None:
+            return {}
+        used, mapping = best
+        self.mappings[cameras] = mapping
+        values: dict[tuple[int, int], float] = {}
+        for key, pair in seen.items():
+            if key in used:
+                # A pair must not vouch for itself: judged by what the others say.
+                others = [other for other in used if other != key]
+                judge = _fit(seen, others, alike, area) if _places(seen, others) >= MINIMUM_PLACES else None
+                if judge is None:
+                    continue
+            else:
+                judge = mapping
+            values[key] = judge.evidence(pair)
+        return values
+
+    def _consensus(
+        self,
+        seen: dict[tuple[int, int], CoVisible],
+        alike: dict[tuple[int, int], float],
+        seeds: list[tuple[int, int]],
+        area: float,
+    ) -> tuple[list[tuple[int, int]], ViewMapping] | None:
+        """Return the largest set of pairs that agree with one mapping, and the mapping."""
+        trials = [[seed] for seed in seeds] + [list(both) for both in combinations(seeds[:10], 2)] + [seeds]
+        best: tuple[float, list[tuple[int, int]], ViewMapping] | None = None
+        tried: set[tuple[tuple[int, int], ...]] = set()
+        for trial in trials:
+            members = trial
+            mapping = _fit(seen, members, alike, area)
+            for _ in range(4):
+                if mapping is None:
+                    break
+                members = _agreeing(seen, alike, mapping)
+                if tuple(members) in tried:
+                    mapping = None
+                    break
+                tried.add(tuple(members))
+                mapping = _fit(seen, members, alike, area)
+            if mapping is None or not members:
+                continue
+            places = _places(seen, members)
+            tracks = min(len({first for first, _ in members}), len({second for _, second in members}))
+            if places < MINIMUM_PLACES or (tracks < 2 and places < 2 * MINIMUM_PLACES):
+                continue
+            support = sum(mapping.evidence(seen[key]) + alike[key] for key in members)
+            # Pairs that look alike but disagree speak against the mapping.
+            support += sum(min(0.0, mapping.evidence(seen[key])) for key in seeds if key not in members) / 2
+            if best is None or support > best[0]:
+                best = (support, members, mapping)
+        if best is None or best[0] < 6.0:
+            return None
+        return best[1], best[2]
+
+
+def _agreeing(
+    seen: dict[tuple[int, int], CoVisible], alike: dict[tuple[int, int], float], mapping: ViewMapping
+) -> list[tuple[int, int]]:
+    """Return pairs that geometry and appearance together call one person, at most one at a time for each tracklet."""
+    scored = [(mapping.evidence(pair) + alike[key], key) for key, pair in seen.items()]
+    members: list[tuple[int, int]] = []
+    for score, key in sorted(scored, key=lambda item: (-item[0], item[1])):
+        if score < 2.0:
+            break
+        clash = any(
+            (key[0] == other[0] or key[1] == other[1]) and _simultaneous(seen[key], seen[other]) for other in members
+        )
+        if not clash:
+            members.append(key)
+    return sorted(members)
+
+
+def _simultaneous(first: CoVisible, second: CoVisible) -> bool:
+    return first.times[0] <= second.times[-1] and second.times[0] <= first.times[-1]
+
+
+def _places(seen: dict[tuple[int, int], CoVisible], members: list[tuple[int, int]]) -> int:
+    return sum(len(seen[key].distinct()) for key in members)
+
+
+def _fit(
+    seen: dict[tuple[int, int], CoVisible],
+    members: list[tuple[int, int]],
+    alike: dict[tuple[int, int], float],
+    area: float,
+) -> ViewMapping | None:
+    if not members:
+        return None
+    weights = [float(np.clip(0.5 + alike[key] / 8, 0.25, 1.0)) for key in members]
+    return fit_mapping([seen[key] for key in members], weights, area)
+
+
+def _area(seen: dict[tuple[int, int], CoVisible]) -> float:
+    """Return the pixels² of the second view in which heads are seen, at least a few boxes' worth."""
+    points = np.concatenate([pair.second for pair in seen.values()])
+    heights = [pair.heights[:, 1] for pair in seen.values()]
+    size = points.max(axis=0) - points.min(axis=0)
+    height = float(np.median(np.concatenate(heights)))
+    return float(np.prod(np.maximum(size, height))) + (10 * HEAD_DEVIATION * height) ** 2

@@ -1,0 +1,131 @@
+"""Decide jointly which tracklets are one person.
+
+Correlation clustering (Bansal, Blum and Chawla, 2004) of the graph whose nodes are tracklets: every pair carries
+evidence in nats for or against one person; two tracklets alive at one instant in one camera are never one person.
+Clusters grow by joining the pair with the strongest average evidence first (Keuper et al., 2015, "greedy additive edge
+contraction", with averages, so that large clusters do not swallow doubtful pieces), then single tracklets move to
+where they fit best until nothing improves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["cluster"]
+
+
+def cluster(
+    evidence: NDArray[np.float32],
+    forbidden: NDArray[np.bool_],
+    weights: NDArray[np.float32],
+    bonds: Sequence[tuple[int, int, float]] = (),
+    *,
+    margin: float = 0.0,
+) -> NDArray[np.int64]:
+    """Return the cluster number (N,) of each node; numbers follow the first node of each cluster.
+
+    Args:
+        evidence: (N, N) symmetric, nats for (positive) or against (negative) one person; NaN: nothing known.
+        forbidden: (N, N) symmetric, pairs that cannot be one person.
+        weights: (N,) how much each node's evidence counts, for example by its number of good crops; positive.
+        bonds: ``(first, second, nats)``: evidence between two single nodes that is added to the evidence between
+            their clusters as it is, not averaged: neighbouring pieces of one track.
+        margin: nats by which the evidence must exceed 0 before two clusters are joined.
+    """
+    count = len(weights)
+    if count == 0:
+        return np.zeros(0, np.int64)
+    known = np.isfinite(evidence)
+    mass = np.where(known, np.outer(weights, weights), 0.0)
+    total = np.where(known, evidence, 0.0) * mass
+    bond = np.zeros((count, count))
+    for first, second, nats in bonds:
+        bond[first, second] += nats
+        bond[second, first] += nats
+    labels = _grow(total, mass, bond, forbidden.copy(), margin)
+    labels = _refine(labels, total, mass, bond, forbidden, margin)
+    _, first_rows, numbers = np.unique(labels, return_index=True, return_inverse=True)
+    order = np.argsort(np.argsort(first_rows))
+    return order[numbers].astype(np.int64)
+
+
+def _grow(
+    total: NDArray[np.float64],
+    mass: NDArray[np.float64],
+    bond: NDArray[np.float64],
+    forbidden: NDArray[np.bool_],
+    margin: float,
+) -> NDArray[np.int64]:
+    count = len(total)
+    total, mass, bond = total.copy(), mass.copy(), bond.copy()
+    labels = np.arange(count)
+    alive = np.ones(count, bool)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = np.where(mass > 0, total / mass, 0.0) + bond
+    score[forbidden] = -np.inf
+    score[np.tril_indices(count)] = -np.inf
+    while count > 1:
+        flat = int(np.argmax(score))
+        first, second = divmod(flat, len(score))
+        if not score[first, second] > margin:
+            break
+        total[first] += total[second]
+        total[:, first] += total[:, second]
+        mass[first] += mass[second]
+        mass[:, first] += mass[:, second]
+        bond[first] += bond[second]
+        bond[:, first] += bond[:, second]
+        forbidden[first] |= forbidden[second]
+        forbidden[:, first] |= forbidden[:, second]
+        alive[second] = False
+        labels[labels == second] = first
+        score[second, :] = -np.inf
+        score[:, second] = -np.inf
+        row = np.where(mass[first] > 0, total[first] / np.maximum(mass[first], 1e-12), 0.0) + bond[first]
+        row[forbidden[first] | ~alive] = -np.inf
+        row[first] = -np.inf
+        score[first, first + 1 :] = row[first + 1 :]
+        score[:first, first] = row[:first]
+    return labels
+
+
+def _refine(
+    labels: NDArray[np.int64],
+    total: NDArray[np.float64],
+    mass: NDArray[np.float64],
+    bond: NDArray[np.float64],
+    forbidden: NDArray[np.bool_],
+    margin: float,
+) -> NDArray[np.int64]:
+    """Move single nodes to the cluster (or to none) that the evidence favours, until nothing moves."""
+    labels = labels.copy()
+    count = len(labels)
+    for _ in range(10):
+        moved = False
+        for node in range(count):
+            own = labels[node]
+            best_label, best_score = -1, margin
+            for label in np.unique(labels):
+                members = np.flatnonzero(labels == label)
+                members = members[members != node]
+                if len(members) == 0 or forbidden[node, members].any():
+                    continue
+                weight = mass[node, members].sum()
+                value = (total[node, members].sum() / weight if weight > 0 else 0.0) + bond[node, members].sum()
+                # A small advantage for staying, so that the search ends.
+                value += 1e-6 if label == own else 0.0
+                if value > best_score:
+                    best_label, best_score = int(label), value
+            alone = not (labels == own).sum() > 1
+            if best_label == -1 and not alone:
+                labels[node] = labels.max() + 1
+                moved = True
+            elif best_label not in (-1, own):
+                labels[node] = best_label
+                moved = True
+        if not moved:
+            break
+    return labels
