@@ -17,7 +17,7 @@ __all__ = ["synchronize"]
 _FALLBACK_INTERVAL = 1 / 25
 # A waiting main thread looks up so often, in case an interrupt came in between.
 _LOOK_UP_SECONDS = 0.5
-_JOIN_SECONDS = 2.0
+_JOIN_SECONDS = 3.0
 _SMALLEST_STEP = 1e-3
 
 
@@ -80,10 +80,11 @@ def _run(sources: list[Source], prefetch: int, stall_timeout: float) -> Iterator
             for reader in readers:
                 reader.stopped = True
             condition.notify_all()
+        # A read that hangs is left to its time-out: the thread is a daemon and ends with it.
         deadline = time.monotonic() + _JOIN_SECONDS
         for reader in readers:
             if reader.ident is not None:
-                reader.join(max(deadline - time.monotonic(), 0.0) if reader.source.is_live else None)
+                reader.join(max(deadline - time.monotonic(), 0.0))
             reader.report_dropped()
 
 
@@ -154,7 +155,7 @@ class _Reader(threading.Thread):
             error = caught
         with self._condition:
             if error is not None and not self.stopped:
-                if count == 0 or not isinstance(error, Exception):
+                if count == 0 or not isinstance(error, Exception) or isinstance(error, MemoryError):
                     self._error = error
                 else:
                     self.source.warnings.append(
