@@ -7,7 +7,7 @@ al., 2022, section 3.2) estimates the shift from the background and moves the pr
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -63,7 +63,7 @@ class CameraMotionEstimator:
         self.downscale = int(downscale)
         self._picture: NDArray[np.uint8] | None = None
         self._points: NDArray[np.float32] | None = None
-        self._descriptors: NDArray[np.uint8] | None = None
+        self._descriptors: NDArray[Any] | None = None
         self._mask: NDArray[np.uint8] | None = None
 
     def reset(self) -> None:
