@@ -187,16 +187,16 @@ class VideoWriter:
             return
         import av
 
-        self._encode(None)
-        container, self._container = self._container, None
         try:
-            container.close()
+            self._encode(None)
+            self._container.close()
         except (OSError, av.FFmpegError) as error:
-            self._file.discard()
+            self.abort()
             raise self._error(error) from None
         except BaseException:
-            self._file.discard()
+            self.abort()
             raise
+        self._container = None
         self._file.commit()
 
     def abort(self) -> None:
