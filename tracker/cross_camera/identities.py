@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tracker.association.assignment import assign
 from tracker.cross_camera.appearance import AppearanceSummary
+from tracker.cross_camera.archive import Archive
 from tracker.cross_camera.crop_quality import overlap_with_others
 from tracker.cross_camera.events import Event
 from tracker.cross_camera.gallery import Gallery
@@ -27,7 +28,7 @@ from tracker.cross_camera.settlement import cluster
 from tracker.cross_camera.threshold import OpenSetThreshold, ThresholdRecord
 from tracker.cross_camera.tracklets import Tracklet, TrackletRules, TrackletSequence
 
-__all__ = ["CameraObservations", "IdentitySettings", "Identities"]
+__all__ = ["CameraObservations", "Identities", "IdentitySettings"]
 
 
 class IdentitySettings(BaseModel):
@@ -38,9 +39,10 @@ class IdentitySettings(BaseModel):
     false_match_rate: float = Field(default=0.01, gt=0, lt=0.5, description="of different people taken for one")
     minimum_crops: int = Field(default=4, ge=1, description="good crops before a tracklet is given an identity")
     settle_seconds: float = Field(default=10.0, gt=0, description="joint settlement this often")
-    remembered_tracklets: int = Field(default=1000, ge=10, description="tracklets settled jointly, at most")
+    remembered_tracklets: int = Field(default=600, ge=10, description="tracklets settled jointly, at most")
     gallery_capacity: int = Field(default=2000, ge=1, description="identities remembered, at most")
     learn_geometry: bool = Field(default=True, description="learn how views overlap from people seen in both")
+    keep_history: bool = Field(default=True, description="remember every track's identity until the end of the run")
     views: str = Field(default="auto", pattern="^(auto|separate)$", description="separate: no two views overlap")
     tracklets: TrackletRules = TrackletRules()
 
@@ -91,6 +93,7 @@ class Identities:
             learn_geometry=self.settings.learn_geometry,
             views_may_overlap=self.settings.views == "auto",
         )
+        self.archive = Archive(self.settings.gallery_capacity)
         self.time = -np.inf
         self._sequences: dict[tuple[int, int], TrackletSequence] = {}
         self._tracklets: dict[int, Tracklet] = {}
@@ -232,7 +235,7 @@ class Identities:
     def _identities_beside(self, tracklet: Tracklet) -> set[int]:
         """Identities that were in the same camera (or in any, when views are separate) while the tracklet lived."""
         anywhere = self.settings.views == "separate"
-        return {
+        return self.archive.identities_beside(tracklet, any_camera=anywhere) | {
             other.identity
             for other in self._tracklets.values()
             if other is not tracklet
@@ -247,14 +250,24 @@ class Identities:
         nodes = sorted(self._tracklets.values(), key=lambda tracklet: tracklet.key)
         if not nodes:
             return []
-        summaries = {}
+        summaries: dict[int, AppearanceSummary] = {}
         for tracklet in nodes:
             sequence = self._sequences.get((tracklet.camera, tracklet.track))
             live = sequence is not None and sequence.current is tracklet
             summaries[tracklet.key] = sequence.settled_summary() if live and sequence else tracklet.summary
-        joint = self.evidence.gather(nodes, summaries)
+        means = [mean for node in nodes if (mean := summaries[node.key].mean) is not None]
+        looks = np.stack(means) if means else np.zeros((0, 0), np.float32)
+        held = {node.identity for node in nodes if node.identity is not None}
+        anchors = self.archive.anchors(held, looks, near=1.5 * self.threshold.value)
+        summaries |= {anchor.key: summary for anchor, summary in anchors}
+        anchor_nodes = [anchor for anchor, _ in anchors]
+        joint = self.evidence.gather(anchor_nodes + nodes, summaries)
+        count = len(anchor_nodes)
+        beside = self.archive.forbidden(anchor_nodes, nodes, any_camera=self.settings.views == "separate")
+        joint.forbidden[:count, count:] |= beside
+        joint.forbidden[count:, :count] |= beside.T
         labels = cluster(joint.evidence, joint.forbidden, joint.weights, joint.bonds)
-        events = self._rename(nodes, labels, summaries)
+        events = self._rename(anchor_nodes + nodes, labels, summaries)
         self._remember(nodes, summaries)
         return events
 
@@ -268,7 +281,8 @@ class Identities:
         shared = np.zeros((count, len(old)))
         for node, label in zip(nodes, labels.tolist()):
             if node.identity is not None:
-                shared[label, old.index(node.identity)] += node.observations
+                # What is decided for good keeps its number.
+                shared[label, old.index(node.identity)] += node.observations if node.camera >= 0 else 1e9
         # The lower number wins among equals: the one known for longer.
         cost = -shared + np.arange(len(old)) * 1e-6
         cost[shared == 0] = np.inf
@@ -304,15 +318,25 @@ class Identities:
         for tracklet in [node for node in nodes if node.closed][: max(0, excess)]:
             if tracklet.identity is None:
                 tracklet.identity = self.gallery.open(tracklet.end)
-            self._final[tracklet.key] = tracklet.identity
+            self.archive.add(tracklet)
             del self._tracklets[tracklet.key]
-        views: dict[int, dict[int, AppearanceSummary]] = {}
+            if self.settings.keep_history:
+                self._final[tracklet.key] = tracklet.identity
+        present = {node.identity for node in self._tracklets.values() if node.identity is not None}
+        self.archive.prune(min((node.start for node in self._tracklets.values()), default=np.inf), keep=present)
+        if not self.settings.keep_history:
+            self._forget_starts()
+        views = self.archive.views()
         for node in nodes:
             if node.identity is None or summaries[node.key].count == 0:
                 continue
             if node.key in self._tracklets:
                 by_camera = views.setdefault(node.identity, {})
                 by_camera.setdefault(node.camera, AppearanceSummary()).absorb(summaries[node.key])
-        present = {node.identity for node in self._tracklets.values() if node.identity is not None}
         self.gallery.replace_views(views, keep=present)
         self.gallery.shrink(keep=present)
+
+    def _forget_starts(self) -> None:
+        for key, (_, keys) in list(self._starts.items()):
+            if not any(tracklet in self._tracklets for tracklet in keys) and key not in self._sequences:
+                del self._starts[key]

@@ -1,0 +1,109 @@
+"""What is kept of tracklets that are too old to be settled again: the looks of their identities, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.cross_camera.appearance import AppearanceSummary
+from tracker.cross_camera.tracklets import Tracklet
+
+__all__ = ["Archive"]
+
+
+class Archive:
+    """Identities whose older tracklets are decided for good.
+
+    Args:
+        capacity: identities kept; the one seen longest ago is forgotten first.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._views: dict[int, dict[int, AppearanceSummary]] = {}
+        self._last: dict[int, float] = {}
+        self._spans: dict[int, list[tuple[int, float, float]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def add(self, tracklet: Tracklet) -> None:
+        """Keep the looks of a tracklet whose identity is final."""
+        assert tracklet.identity is not None
+        views = self._views.setdefault(tracklet.identity, {})
+        views.setdefault(tracklet.camera, AppearanceSummary(tracklet.summary.capacity)).absorb(tracklet.summary)
+        self._last[tracklet.identity] = max(self._last.get(tracklet.identity, -np.inf), tracklet.end)
+        self._spans.setdefault(tracklet.identity, []).append((tracklet.camera, tracklet.start, tracklet.end))
+
+    def prune(self, oldest: float, *, keep: set[int]) -> None:
+        """Forget when identities were where before ``oldest`` seconds, and whole identities beyond the capacity."""
+        for identity in list(self._spans):
+            self._spans[identity] = [span for span in self._spans[identity] if span[2] >= oldest]
+            if not self._spans[identity]:
+                del self._spans[identity]
+        excess = len(self._views) - self.capacity
+        if excess > 0:
+            candidates = sorted((last, identity) for identity, last in self._last.items() if identity not in keep)
+            for _, identity in candidates[:excess]:
+                del self._views[identity], self._last[identity]
+
+    def identities_beside(self, tracklet: Tracklet, *, any_camera: bool) -> set[int]:
+        """Return archived identities that were in the tracklet's camera (or in any) while it lived."""
+        return {
+            identity
+            for identity, spans in self._spans.items()
+            if any(
+                (any_camera or camera == tracklet.camera) and start <= tracklet.end and tracklet.start <= end
+                for camera, start, end in spans
+            )
+        }
+
+    def views(self) -> dict[int, dict[int, AppearanceSummary]]:
+        """Return copies of the looks: identity → camera → summary."""
+        copies: dict[int, dict[int, AppearanceSummary]] = {}
+        for identity, by_camera in self._views.items():
+            copies[identity] = {}
+            for camera, summary in by_camera.items():
+                copies[identity][camera] = AppearanceSummary(summary.capacity)
+                copies[identity][camera].absorb(summary)
+        return copies
+
+    def anchors(
+        self, held: set[int], looks: NDArray[np.float32], near: float
+    ) -> list[tuple[Tracklet, AppearanceSummary]]:
+        """Return one node for each archived identity that matters to a settlement.
+
+        Args:
+            held: identities that tracklets still hold.
+            looks: (N, D) L2-normalised means of the tracklets to be settled.
+            near: cosine distance; an identity nearer than this to any of them matters too.
+        """
+        found = []
+        for identity in sorted(self._views):
+            summary = AppearanceSummary()
+            for camera in sorted(self._views[identity]):
+                summary.absorb(self._views[identity][camera])
+            mean = summary.mean
+            alike = mean is not None and len(looks) > 0 and float((1.0 - looks @ mean).min()) < near
+            if identity in held or alike:
+                node = Tracklet(-identity, -1, -1, -np.inf, -np.inf, summary=summary, identity=identity, closed=True)
+                found.append((node, summary))
+        return found
+
+    def forbidden(self, anchors: Iterable[Tracklet], nodes: list[Tracklet], *, any_camera: bool) -> NDArray[np.bool_]:
+        """Return (A, N): the anchor's identity was beside the node, so they are different people."""
+        rows = []
+        for anchor in anchors:
+            spans = self._spans.get(anchor.identity or 0, [])
+            rows.append(
+                [
+                    any(
+                        (any_camera or camera == node.camera) and start <= node.end and node.start <= end
+                        for camera, start, end in spans
+                    )
+                    for node in nodes
+                ]
+            )
+        return np.asarray(rows, bool).reshape(len(rows), len(nodes))
