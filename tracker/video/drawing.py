@@ -17,7 +17,7 @@ __all__ = ["Annotator", "identity_color", "mosaic"]
 
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 # Neighbouring identities differ in lightness too, for those who do not see all hues.
-_LIGHTNESS_AND_CHROMA = ((0.78, 0.17), (0.64, 0.21), (0.88, 0.13))
+_LIGHTNESS_AND_CHROMA = ((0.74, 0.17), (0.62, 0.22), (0.84, 0.16))
 _NOBODY = (170, 170, 170)
 _DARK = (24, 20, 18)
 _LIGHT = (255, 255, 255)
@@ -104,6 +104,7 @@ class Annotator:
         colors = [identity_color(int(identity)) for identity in identities]
         for row in order:
             x1, y1, x2, y2 = corners[row].tolist()
+            cv2.rectangle(result, (x1, y1), (x2, y2), _DARK, thickness + 2, cv2.LINE_AA)
             cv2.rectangle(result, (x1, y1), (x2, y2), colors[row], thickness, cv2.LINE_AA)
         font = max(round(self.scale * (7 + height / 72)), 9)
         placer = _TagPlacer(width, height)

@@ -43,10 +43,13 @@ def mosaic(
     if not images:
         return picture
     gap = max(round(height / 180), 2)
-    columns = _choose_columns(images, width, height)
+    aspect = _usual_aspect(images)
+    columns = _choose_columns(len(images), aspect, width, height)
     rows = math.ceil(len(images) / columns)
-    tile_width = (width - gap * (columns + 1)) // columns
-    tile_height = (height - gap * (rows + 1)) // rows
+    cell_width = (width - gap * (columns + 1)) // columns
+    cell_height = (height - gap * (rows + 1)) // rows
+    # Tiles take the shape of the pictures, so that captions lie on them and not beside.
+    tile_width, tile_height = min(cell_width, round(cell_height * aspect)), min(cell_height, round(cell_width / aspect))
     if tile_width < 8 or tile_height < 8:
         return picture
     for place, (image, name) in enumerate(zip(images, names, strict=True)):
@@ -75,15 +78,18 @@ def format_time(seconds: float) -> str:
     return f"{sign}{clock}:{tenths // 10:02d}.{tenths % 10}"
 
 
-def _choose_columns(images: Sequence[NDArray[np.uint8] | None], width: int, height: int) -> int:
-    """Return the number of columns with which the pictures become largest."""
+def _usual_aspect(images: Sequence[NDArray[np.uint8] | None]) -> float:
     shapes = [image.shape for image in images if image is not None]
-    aspect = float(np.median([shape[1] / shape[0] for shape in shapes])) if shapes else 16 / 9
+    return float(np.median([shape[1] / shape[0] for shape in shapes])) if shapes else 16 / 9
 
-    def shown_width(columns: int) -> float:
-        return min(width / columns, height / math.ceil(len(images) / columns) * aspect)
 
-    return max(range(1, len(images) + 1), key=lambda columns: (round(shown_width(columns)), -columns))
+def _choose_columns(count: int, aspect: float, width: int, height: int) -> int:
+    """Return the number of columns with which the pictures become largest; the larger number among equals."""
+
+    def shown_width(columns: int) -> int:
+        return round(min(width / columns, height / math.ceil(count / columns) * aspect))
+
+    return max(range(1, count + 1), key=lambda columns: (shown_width(columns), columns))
 
 
 def _fill_tile(
