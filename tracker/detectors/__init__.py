@@ -12,6 +12,8 @@ from tracker.protocols import Detector
 __all__ = ["create_detector"]
 
 _PRECOMPUTED = "mot:"
+#: the coarsest grid of all these networks has cells of 32 pixels
+_SMALLEST_IMAGE_SIZE = 32
 
 
 def create_detector(
@@ -49,14 +51,18 @@ def create_detector(
     """
     if not spec.strip():
         raise InputError("the detector's name is empty: give a model, an .onnx file or mot:PATH")
-    if confidence is not None and spec[: len(_PRECOMPUTED)] != _PRECOMPUTED and not 0 <= confidence <= 1:
+    if confidence is not None and not spec.startswith(_PRECOMPUTED) and not 0 <= confidence <= 1:
         raise InputError(f"confidence is {confidence:g}: give a number from 0 to 1")
     if iou is not None and not 0 <= iou <= 1:
         raise InputError(f"iou is {iou:g}: give a number from 0 to 1")
+    if image_size is not None and image_size < _SMALLEST_IMAGE_SIZE:
+        raise InputError(f"image size {image_size} is too small: give {_SMALLEST_IMAGE_SIZE} or more")
     if spec.startswith(_PRECOMPUTED):
         from tracker.detectors.precomputed import PrecomputedDetector
 
-        path = spec[len(_PRECOMPUTED) :]
+        path = spec[len(_PRECOMPUTED) :].strip()
+        if not path:
+            raise InputError("mot: names no file: give mot:PATH, a det.txt or a folder with one file per camera")
         return PrecomputedDetector(path, confidence=confidence, iou=iou, camera_files=camera_detections)
     if spec.lower().endswith(".onnx"):
         from tracker.detectors.onnx import OnnxDetector

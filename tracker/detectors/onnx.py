@@ -80,9 +80,11 @@ class OnnxDetector:
         self._name = Path(path).name
         self._batch = self._check_input()
         self._height, self._width = self._image_size(image_size)
-        probe = self._run([np.full((self._height, self._width, 3), 114, np.uint8)], scale=1.0)
+        self._red_first = False
+        probe = self._run([np.full((self._height, self._width, 3), 114, np.uint8)])
         shapes = [output.shape for output in probe]
         self.layout: Layout = recognise(self._name, (self._height, self._width), shapes, self._network.metadata)
+        self._red_first = self.layout.kind != "yolox"
         self.class_names = self.layout.class_names
         self.confidence = DEFAULT_CONFIDENCE if confidence is None else confidence
         self.iou = _DEFAULT_IOU if iou is None else iou
@@ -111,9 +113,9 @@ class OnnxDetector:
         return found
 
     def _detect_together(self, fitted: list[Letterbox]) -> list[Detections]:
-        output = self._run([letterbox.canvas for letterbox in fitted], 1.0 if self.layout.kind == "yolox" else 1 / 255)
+        outputs = self._run([letterbox.canvas for letterbox in fitted])
         found = []
-        for image_output, letterbox in zip(output[0], fitted):
+        for image_output, letterbox in zip(outputs[0], fitted):
             candidates = self._candidates(image_output.astype(np.float32, copy=False), letterbox)
             iou = None if self.layout.kind == "end-to-end" else self.iou
             detections, dropped = finished_detections(candidates, letterbox, iou)
@@ -141,9 +143,10 @@ class OnnxDetector:
             return fit_top_left(image, self._height, self._width)
         return fit_centred(image, self._height, self._width, _LARGEST_STRIDE if self._shrinks else None)
 
-    def _run(self, canvases: list[NDArray[np.uint8]], scale: float) -> list[NDArray[Any]]:
-        red_first = scale != 1.0
-        images = cv2.dnn.blobFromImages(canvases, scalefactor=scale, swapRB=red_first)
+    def _run(self, canvases: list[NDArray[np.uint8]]) -> list[NDArray[Any]]:
+        """Return the network's outputs for BGR pictures, given to it as RGB 0 … 1 or as they are, in BGR 0 … 255."""
+        scale = 1 / 255 if self._red_first else 1.0
+        images = cv2.dnn.blobFromImages(canvases, scalefactor=scale, swapRB=self._red_first)
         try:
             return self._network(images)
         except ValueError as error:
@@ -172,8 +175,6 @@ class OnnxDetector:
         height, width = self._network.inputs[0].shape[2:]
         #: the whole canvas is always run where the graph's image axes are fixed; free ones follow the picture's shape
         self._shrinks = height is None and width is None
-        if wanted is not None and wanted < _LARGEST_STRIDE:
-            raise InputError(f"image size {wanted} is too small: give {_LARGEST_STRIDE} or more")
         stored = stored_image_size(self._network.metadata) or _DEFAULT_IMAGE_SIZE
         free = stored if wanted is None else (wanted, wanted)
         rounded = [-(-side // _LARGEST_STRIDE) * _LARGEST_STRIDE for side in free]

@@ -94,9 +94,9 @@ class YoloDetector:
         self.confidence = _DEFAULT_CONFIDENCE if confidence is None else confidence
         self.iou = _DEFAULT_IOU if iou is None else iou
         self.dropped = 0
-        path = _resolve(str(model))
-        self._name = path.name
-        self._model = _load(path)
+        self._path = _resolve(str(model))
+        self._name = self._path.name
+        self._model = _load(self._path)
         self._settings: dict[str, Any] = {
             "conf": self.confidence,
             "iou": self.iou,
@@ -105,7 +105,7 @@ class YoloDetector:
             "verbose": False,
             "save": False,
         }
-        if image_size is not None or path.suffix in (".pt", ".yaml", ".yml"):
+        if image_size is not None or self._path.suffix in (".pt", ".yaml", ".yml"):
             self._settings["imgsz"] = image_size or _DEFAULT_IMAGE_SIZE
         if half:
             # newer versions renamed the setting, and say so at every call that uses the old name
@@ -177,7 +177,9 @@ class YoloDetector:
                 raise InputError(
                     f"device {device!r} cannot be used here; leave it out, or give cpu or cuda:0"
                 ) from error
-            raise InputError(f"{self._name} cannot be run by ultralytics: {_first_line(error)}") from error
+            if "not a supported model format" in str(error):
+                raise InputError(f"{self._path} is no detector: give a .pt or .onnx file, or mot:PATH") from error
+            raise InputError(f"{self._path} cannot be run by ultralytics: {_first_line(error)}") from error
         finally:
             torch_utils.torch.set_num_threads(threads)
 
@@ -228,7 +230,7 @@ def _resolve(model: str) -> Path:
         raise InputError(f"detector file {path} does not exist")
     name = path.name if path.suffix else f"{path.name}.pt"
     if name not in GITHUB_ASSETS_NAMES:
-        close = difflib.get_close_matches(name, sorted(GITHUB_ASSETS_NAMES), n=1, cutoff=0.6)
+        close = difflib.get_close_matches(name, sorted(GITHUB_ASSETS_NAMES), n=1, cutoff=0.75)
         suggestion = f"did you mean {close[0]!r}? " if close else ""
         raise InputError(
             f"unknown detector {model!r}: {suggestion}Give a file (.pt, .onnx), mot:PATH, "
@@ -262,7 +264,7 @@ def _load(path: Path) -> Any:
     try:
         with _quiet():
             # exports do not always say what they are for
-            model = YOLO(str(path), task=None if path.suffix == ".pt" else "detect")
+            model = YOLO(str(path), task=None if path.suffix in (".pt", ".yaml", ".yml") else "detect")
     except Exception as error:  # pickle, zip and PyTorch raise whatever they like on a file that is something else
         refused = "weights_only" in str(error) or "allow-list" in str(error)
         remedy = (
