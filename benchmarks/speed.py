@@ -1,0 +1,163 @@
+"""``python -m benchmarks.speed NAME``: how fast the parts are, beside what others do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tracker.errors import InputError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Measure how fast the parts are, beside what others do, and write it down with the machine it ran on.",
+)
+
+
+@app.callback()
+def _speed() -> None:
+    """Keep ``trackers`` a sub-command while it is the only one."""
+
+
+@app.command()
+def trackers(
+    people: Annotated[str, typer.Option(help="People at once, one stream for each number.")] = "10,30,100,300",
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames of each stream [default: by people].")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each tracker is measured.")] = 5,
+    trackers: Annotated[str | None, typer.Option(help="Names, separated by commas [default: all].")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the streams.")] = 0,
+    peers: Annotated[bool, typer.Option(help="Also measure ultralytics' trackers.")] = True,
+    json: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the table as Markdown.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Association alone: ours and ultralytics' ByteTrack and BoT-SORT on the same synthetic streams, turn by turn."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from benchmarks.report import make_report, markdown_table, write_json, write_markdown
+    from benchmarks.tracker_speed import COMPARISONS, compare_trackers
+
+    counts = _whole_numbers(people, "--people")
+    names = None if trackers is None else [name.strip() for name in trackers.split(",") if name.strip()]
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=quiet,
+    )
+    with bar:
+        task = bar.add_task("streams", total=len(counts) * repeats * len(COMPARISONS if names is None else names))
+
+        def advance(step: str) -> None:
+            bar.update(task, description=step, advance=1)
+
+        found = compare_trackers(
+            people=counts,
+            frames=frames,
+            repeats=repeats,
+            trackers=names,
+            seed=seed,
+            with_peers=peers,
+            advance=advance,
+        )
+    report = make_report("speed trackers", found["settings"] | {"engines": found["engines"]}, found["rows"])
+    header, lines = tracker_table(report["rows"])
+    _print_table(header, lines, report["machine"])
+    if json is not None:
+        write_json(json, report)
+    if markdown is not None:
+        write_markdown(markdown, markdown_table(header, lines) + "\n" + machine_line(report["machine"]))
+
+
+def tracker_table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Return header and lines of the table that is printed: ours and the peer's side by side."""
+    header = ["tracker", "people", "ms/frame", "peer ms/frame", "times faster", "target"]
+    header += ["IDF1", "peer", "MOTA", "peer", "IDSW", "peer"]
+    lines = []
+    for row in rows:
+        if "multicam" not in row["implementation"]:
+            continue
+        key = (row["name"], row["people"])
+        peer = next((other for other in rows if (other["name"], other["people"]) == key and other is not row), None)
+        target = row.get("speed_target")
+        lines.append(
+            [
+                row["name"],
+                str(row["people"]),
+                _milliseconds(row),
+                _milliseconds(peer) if peer else "",
+                f"{row['speed_ratio']:.1f}" if peer else "",
+                f"{target:g}" if target else "",
+                *(
+                    pattern.format(side[metric]) if side else ""
+                    for metric, pattern in (("IDF1", "{:.1f}"), ("MOTA", "{:.1f}"), ("IDSW", "{}"))
+                    for side in (row, peer)
+                ),
+            ]
+        )
+    return header, lines
+
+
+def machine_line(machine: Mapping[str, Any]) -> str:
+    """Return one line on what a measurement ran on."""
+    versions = machine["versions"]
+    shown = [f"{name} {versions[name]}" for name in ("numpy", "scipy", "lap") if name in versions]
+    threads = ", ".join(f"{name} {value}" for name, value in machine["threads"].items()) or "as the libraries choose"
+    return (
+        f"{machine['processor']}, {machine['cores_usable']} of {machine['cores']} cores, {machine['system']}, "
+        f"Python {machine['python']}, {', '.join(shown)}; threads: {threads}. "
+        "Milliseconds: median over the repeats (lowest–highest)."
+    )
+
+
+def main() -> None:
+    """Run the command; what a person got wrong is one line and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _milliseconds(row: Mapping[str, Any]) -> str:
+    low, high = row["milliseconds_lowest"], row["milliseconds_highest"]
+    return f"{row['milliseconds_per_frame']:.2f} ({low:.2f}–{high:.2f})"
+
+
+def _whole_numbers(text: str, option: str) -> list[int]:
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{option} is {text!r}; give whole numbers separated by commas, as 10,100") from None
+    if min(numbers) < 1:
+        raise InputError(f"{option} is {text!r}; every number must be at least 1")
+    return list(dict.fromkeys(numbers))
+
+
+def _print_table(header: Sequence[str], lines: Sequence[Sequence[str]], machine: Mapping[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="Association alone, synthetic streams")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
+    for line in lines:
+        table.add_row(*line)
+    # Wider than the 80 columns of a log file: figures that are cut would be useless.
+    console = Console(width=max(Console().width, 130))
+    console.print(table)
+    console.print(machine_line(machine), highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()
