@@ -156,9 +156,8 @@ class OmniScaleBlock(nn.Module):
             return LiteConvolution(middle, middle) if convolution == "lite" else ConvolutionNorm(middle, middle, 3)
 
         self.reduce = ConvolutionNorm(in_channels, middle)
-        self.streams = nn.ModuleList(
-            nn.Sequential(*(layer() for _ in range(stream_depth or scale))) for scale in range(1, num_streams + 1)
-        )
+        self.stream_depths = [stream_depth or scale for scale in range(1, num_streams + 1)]
+        self.streams = nn.ModuleList(nn.Sequential(*(layer() for _ in range(depth))) for depth in self.stream_depths)
         self.fusion = _fusion(fusion, middle, num_streams, gate_reduction)
         fused = middle * num_streams if fusion == "concatenation" else middle
         inside = instance_norm == "inside_residual"
@@ -230,6 +229,9 @@ class OSNet(nn.Module):
             return nn.Sequential(ConvolutionNorm(width, width), nn.AvgPool2d(2, stride=2))
 
         self.conv2 = stage(0)
+        first_block = self.conv2[0]
+        assert isinstance(first_block, OmniScaleBlock)
+        self._stream_depths = first_block.stream_depths
         self.transition2 = transition(channels[1])
         self.conv3 = stage(1)
         self.transition3 = transition(channels[2])
@@ -263,7 +265,7 @@ class OSNet(nn.Module):
         def stream(match: re.Match[str]) -> str:
             # The first stream is a bare layer there, the others are sequences.
             letter, layer = "abcdefgh"[int(match[1])], match[2]
-            alone = len(self.conv2[0].streams[int(match[1])]) == 1
+            alone = self._stream_depths[int(match[1])] == 1
             return f".conv2{letter}." if alone else f".conv2{letter}.{layer}."
 
         key = re.sub(r"\.streams\.(\d)\.(\d)\.", stream, key)
