@@ -147,8 +147,8 @@ def build_mesh(look: Appearance) -> Mesh:
 _LOOSENESS = {"t-shirt": 0.006, "long-sleeve": 0.005, "shirt": 0.008, "hoodie": 0.018, "jacket": 0.016, "coat": 0.022}
 
 _TRUNK_Z = (0.55, 0.75, 0.86, 0.93, 1.00, 1.08, 1.18, 1.28, 1.36, 1.41, 1.45, 1.475, 1.50)
-_TRUNK_Y_MALE = (0.205, 0.190, 0.172, 0.168, 0.160, 0.156, 0.165, 0.179, 0.187, 0.180, 0.145, 0.094, 0.064)
-_TRUNK_Y_FEMALE = (0.210, 0.195, 0.182, 0.174, 0.153, 0.138, 0.146, 0.160, 0.167, 0.160, 0.127, 0.084, 0.058)
+_TRUNK_Y_MALE = (0.205, 0.190, 0.172, 0.168, 0.160, 0.156, 0.165, 0.180, 0.192, 0.195, 0.168, 0.102, 0.064)
+_TRUNK_Y_FEMALE = (0.210, 0.195, 0.182, 0.174, 0.153, 0.138, 0.146, 0.160, 0.170, 0.173, 0.148, 0.090, 0.058)
 _TRUNK_X_MALE = (0.160, 0.148, 0.130, 0.125, 0.118, 0.112, 0.118, 0.126, 0.122, 0.108, 0.088, 0.072, 0.062)
 _TRUNK_X_FEMALE = (0.165, 0.150, 0.133, 0.125, 0.110, 0.101, 0.108, 0.116, 0.110, 0.098, 0.080, 0.066, 0.057)
 
@@ -182,13 +182,13 @@ def _trunk(builder: _Builder, look: Appearance) -> None:
     ridge = 0.0035 * np.sin(3 * angle[None] + 34 * z[:, None] + look.seed % 7) * np.exp(-(((z - 1.0) / 0.14) ** 2))[:, None]
     grid[..., 0] += ridge * np.cos(angle)
     grid[..., 1] += ridge * np.sin(angle)
-    hidden = 1 - 0.30 * sides[None] ** 3 * _smooth(1.42, 1.36, z)[:, None] - 0.12 * _smooth(1.1, hem, z)[:, None]
+    hidden = 1 - 0.16 * _smooth(1.47, 1.50, z)[:, None] - 0.30 * sides[None] ** 3 * _smooth(1.42, 1.36, z)[:, None] - 0.12 * _smooth(1.1, hem, z)[:, None]
     along = (TORSO_TOP - z) / (TORSO_TOP - hem)
     builder.add(grid, "torso", ("chest", "pelvis"), _smooth(1.16, 0.98, z)[:, None], hidden, along)
     z = np.array([1.0, 0.95, 0.90, 0.85, 0.81, 0.785])
     half_x, half_y, shift = _trunk_size(look, z)
     taper = np.array([0.97, 1.0, 1.0, 0.92, 0.70, 0.05])
-    dark = np.array([0.8, 0.8, 0.85, 0.75, 0.55, 0.45])[:, None]
+    dark = np.array([0.9, 0.95, 0.98, 0.92, 0.75, 0.6])[:, None]
     builder.add(_tube(z, half_x * taper, half_y * taper, shift, count=18, squareness=2.3), "pelvis", ("pelvis", "pelvis"), 0.0, dark)
     if look.legs_kind == "skirt":
         z = np.array([0.99, 0.93, 0.86, 0.76, 0.66, 0.57, 0.53])
@@ -197,8 +197,12 @@ def _trunk(builder: _Builder, look: Appearance) -> None:
         grid = _tube(z, half_x + flare, half_y + flare, shift, count=18)
         grid[..., 0] += 0.008 * np.sin(5 * _angles(18))[None] * _smooth(0.9, 0.55, z)[:, None]
         follow = 0.45 * _smooth(0.88, 0.55, z)[:, None]
+        # Cloth follows the thigh on its side and hangs still between the legs, so that both halves meet.
+        beside = _smooth(0.0, 0.8, np.abs(np.sin(_angles(18))))[None]
+        open_share = _smooth(0.40, 0.9, z)[:, None]
         for side, chosen in (("right", slice(0, 10)), ("left", slice(9, 19))):
-            builder.add(grid[:, chosen], "skirt", ("pelvis", f"{side}_thigh"), follow, _smooth(0.40, 0.9, z)[:, None])
+            half = (follow * beside)[:, chosen]
+            builder.add(grid[:, chosen], "skirt", ("pelvis", f"{side}_thigh"), half, open_share)
     if look.top_kind == "hoodie":
         z = np.array([1.53, 1.515, 1.48, 1.43, 1.38, 1.36])
         builder.add(
@@ -257,29 +261,29 @@ def _leg(builder: _Builder, look: Appearance, side: str) -> None:
     builder.add(shoe, "shoe", (f"{side}_foot", f"{side}_foot"), 0.0, np.interp(np.cos(angle), (-1, 0.2), (0.5, 1.0))[None])
 
 
-_ARM_Z = (1.458, 1.448, 1.425, 1.38, 1.30, 1.20, 1.135, 1.08, 1.00, 0.93, 0.875)
-_ARM_R = (0.012, 0.036, 0.053, 0.057, 0.051, 0.045, 0.041, 0.041, 0.037, 0.030, 0.027)
+_ARM_Z = (1.452, 1.443, 1.425, 1.38, 1.30, 1.20, 1.135, 1.08, 1.00, 0.93, 0.875)
+_ARM_R = (0.010, 0.030, 0.043, 0.052, 0.050, 0.045, 0.041, 0.041, 0.037, 0.030, 0.027)
 
 
 def _arm(builder: _Builder, look: Appearance, side: str) -> None:
     sign = 1.0 if side == "left" else -1.0
     end = SLEEVE_END[look.top_kind]
-    z = np.array([1.458, 1.448, 1.425, 1.38, 1.32, 1.26, 1.20, 1.165, 1.135, 1.105, 1.07, 1.01, 0.95, 0.905, 0.875])
+    z = np.array([1.452, 1.443, 1.425, 1.38, 1.32, 1.26, 1.20, 1.165, 1.135, 1.105, 1.07, 1.01, 0.95, 0.905, 0.875])
     z = np.sort(np.append(z[np.abs(z - end) > 0.012], [end + 0.002, end - 0.002]))[::-1]
     slim = (0.6 + 0.4 * look.breadth) * (1 - 0.13 * look.femininity) * (1 + 0.15 * look.softness)
     radius = np.interp(-z, -np.array(_ARM_Z), _ARM_R) * slim
     ease = {"t-shirt": 0.012, "long-sleeve": 0.005, "shirt": 0.008, "hoodie": 0.014, "jacket": 0.013, "coat": 0.016}
-    loose = ease[look.top_kind] * np.interp(z, (end, 1.40, 1.458), (1.0, 0.6, 0.2))
+    loose = ease[look.top_kind] * np.interp(z, (end, 1.30, 1.40, 1.452), (1.0, 0.8, 0.3, 0.0))
     radius = np.where(z > end, radius + loose, radius)
     centre = 0.205 * (look.breadth - 1) - 0.018 * look.femininity + 0.012 * look.softness
-    y = sign * (np.interp(z, (0.875, 1.135, 1.40, 1.458), (0.218, 0.213, 0.196, 0.176)) + centre)
+    y = sign * (np.interp(z, (0.875, 1.135, 1.38, 1.452), (0.218, 0.213, 0.192, 0.170)) + centre)
     x = np.interp(z, (0.875, 1.135, 1.45), (0.0, -0.012, -0.012))
     grid = _tube(z, radius * 1.06, radius, x, y, count=10)
     inner = np.clip(-sign * np.sin(_angles(10)), 0, 1)[None]
-    hidden = 1 - 0.40 * inner * _smooth(0.95, 1.25, z)[:, None]
-    along = (1.458 - z) / (1.458 - 0.875)
+    hidden = 1 - 0.40 * inner * (_smooth(0.95, 1.25, z) * _smooth(1.43, 1.36, z))[:, None]
+    along = (1.452 - z) / (1.452 - 0.875)
     split = int((z >= 1.26).sum())
-    builder.add(grid[:split + 1], f"{side}_arm", (f"{side}_arm", "chest"), 0.5 * _smooth(1.40, 1.458, z[:split + 1])[:, None],
+    builder.add(grid[:split + 1], f"{side}_arm", (f"{side}_arm", "chest"), 0.5 * _smooth(1.37, 1.452, z[:split + 1])[:, None],
                 hidden[:split + 1], along[:split + 1])  # fmt: skip
     builder.add(grid[split:], f"{side}_arm", (f"{side}_arm", f"{side}_forearm"), _smooth(1.175, 1.09, z[split:])[:, None],
                 hidden[split:], along[split:])  # fmt: skip
@@ -342,7 +346,11 @@ def _hair(builder: _Builder, look: Appearance) -> None:
     front, side, back, thickness = _HAIR[look.hair_kind]
     angle = _angles(20)
     turn = np.abs(angle)
-    edge = np.interp(turn, (0, 0.75, 1.15, 1.9, 2.4, np.pi), (front, front - 0.006, side + 0.02, side, back, back))
+    edge = np.interp(
+        turn,
+        (0, 0.5, 0.80, 1.15, 1.40, 1.75, 2.3, np.pi),
+        (front, front + 0.004, front + 0.002, side + 0.012, side - 0.012, side + 0.004, back, back - 0.008),
+    )
     crown = 1.750 + 0.9 * thickness
     steps = np.linspace(0, 1, 12)[:, None] ** 1.35
     z = crown + (edge - crown) * steps
@@ -351,7 +359,7 @@ def _hair(builder: _Builder, look: Appearance) -> None:
     half_x, half_y, centre = (np.interp(-shape_z, -np.array(_HEAD_Z), table) for table in (_HEAD_X, _HEAD_Y, _HEAD_C))
     generator = np.random.default_rng(look.seed)
     wave = 1 + 0.10 * np.sin(angle * generator.integers(3, 6) + generator.uniform(0, 6) + 9 * steps)
-    swell = thickness * wave * np.minimum(1, 0.35 + 2.2 * (1 - steps) + (look.hair_kind in ("long", "bob")))
+    swell = thickness * wave * np.minimum(1, 0.15 + 2.2 * (1 - steps) + (look.hair_kind in ("long", "bob")))
     grid = np.empty((*z.shape, 3))
     grid[..., 0] = centre + (half_x + swell) * np.cos(angle)
     grid[..., 1] = (half_y + swell) * np.sin(angle)

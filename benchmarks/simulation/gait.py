@@ -122,7 +122,7 @@ def _local_rotations(stance: Stance, stride: float, arm_swing: float, posture: f
         phase = stance.phase + offset
         hip = reach * np.sin(phase) + 0.05 * moving
         swing = max(0.0, np.cos(phase + 0.45))
-        knee = moving * (0.10 + 0.95 * swing**1.6 + 0.12 * max(0.0, np.sin(phase))) + 0.04
+        knee = moving * (0.10 + 0.70 * swing**1.6 + 0.12 * max(0.0, np.sin(phase))) + 0.04
         ankle = moving * (0.33 * np.sin(phase) + 0.06) - (hip - knee)
         rotations[f"{side}_thigh"] = _roll(sign * 0.025 * (1 - moving)) @ _pitch(hip)
         rotations[f"{side}_shin"] = _pitch(-knee)

@@ -46,11 +46,12 @@ def rasterise(
     corner_x, corner_y, corner_w = x[triangles], y[triangles], inverse_depth[triangles]
     x0, x1, x2 = corner_x.T
     y0, y1, y2 = corner_y.T
+    w0, w1, w2 = corner_w.T
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-    first_row = np.ceil(corner_y.min(axis=1) - 0.5)
-    last_row = np.floor(corner_y.max(axis=1) - 0.5)
-    keep = (area < -1e-4) & (corner_w.min(axis=1) > 0) & (first_row < height) & (last_row >= 0)
-    keep &= (corner_x.max(axis=1) > 0) & (corner_x.min(axis=1) < width) & (last_row >= first_row)
+    first_row = np.ceil(np.minimum(np.minimum(y0, y1), y2) - 0.5)
+    last_row = np.floor(np.maximum(np.maximum(y0, y1), y2) - 0.5)
+    keep = (area < -1e-4) & (np.minimum(np.minimum(w0, w1), w2) > 0) & (first_row < height) & (last_row >= 0)
+    keep &= (np.maximum(np.maximum(x0, x1), x2) > 0) & (np.minimum(np.minimum(x0, x1), x2) < width) & (last_row >= first_row)
     kept = np.flatnonzero(keep)
     if not len(kept):
         return None
@@ -69,8 +70,8 @@ def rasterise(
         slope = (cx[:, b] - cx[:, a]) / np.where(dy == 0, np.float32(1), dy)
         crossing = cx[:, a][owner] + (centre_y - cy[:, a][owner]) * slope[owner]
         rising = dy[owner]
-        np.maximum(lower, np.where(rising > 0, crossing, -np.inf), out=lower)
-        np.minimum(upper, np.where(rising < 0, crossing, np.inf), out=upper)
+        np.maximum(lower, crossing, out=lower, where=rising > 0)
+        np.minimum(upper, crossing, out=upper, where=rising < 0)
     start = np.maximum(np.ceil(lower - 0.5), 0).astype(np.int32)
     stop = np.minimum(np.ceil(upper - 0.5), width).astype(np.int32)
     length = stop - start
@@ -83,19 +84,17 @@ def rasterise(
     window_width = -(-(int((start + length).max()) - left) // samples) * samples
     window_height = -(-(int(row.max()) + 1 - top) // samples) * samples
     # 1/depth is linear on the screen: w = w0 + gx·(x − x0) + gy·(y − y0).
-    w0, w1, w2 = corner_w[kept].T
+    w0, w1, w2 = w0[kept], w1[kept], w2[kept]
     inverse_area = 1 / area[kept]
     ex1, ey1, ex2, ey2 = cx[:, 1] - cx[:, 0], cy[:, 1] - cy[:, 0], cx[:, 2] - cx[:, 0], cy[:, 2] - cy[:, 0]
     gradient_x = ((w1 - w0) * ey2 - (w2 - w0) * ey1) * inverse_area
     gradient_y = ((w2 - w0) * ex1 - (w1 - w0) * ex2) * inverse_area
-    at_start = (
-        w0[owner]
-        + gradient_x[owner] * (start + np.float32(0.5) - cx[:, 0][owner])
-        + gradient_y[owner] * (row + np.float32(0.5) - cy[:, 0][owner])
-    )
+    offset_x = start.astype(np.float32) + np.float32(0.5) - cx[:, 0][owner]
+    offset_y = row.astype(np.float32) + np.float32(0.5) - cy[:, 0][owner]
+    at_start = w0[owner] + gradient_x[owner] * offset_x + gradient_y[owner] * offset_y
     span, step = _expand(length)
     place = ((row - top) * window_width + start - left)[span] + step
-    value = at_start[span] + gradient_x[owner][span] * step
+    value = at_start[span] + gradient_x[owner][span] * step.astype(np.float32)
     nearest = np.zeros(window_height * window_width, np.float32)
     np.maximum.at(nearest, place, value)
     won = np.flatnonzero(nearest[place] == value)

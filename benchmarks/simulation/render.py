@@ -136,7 +136,8 @@ class CameraRenderer:
         light = self._light(person, points, normals)
         blocks = won.reshape(won.shape[0] // SAMPLES, SAMPLES, won.shape[1] // SAMPLES, SAMPLES)
         chosen = np.where(blocks, fragments.triangle.reshape(blocks.shape), -1)
-        coverage = blocks.sum(axis=(1, 3), dtype=np.uint8)
+        coverage = blocks[:, 0].astype(np.uint8) + blocks[:, 1]
+        coverage = coverage[..., 0] + coverage[..., 1]
         rows, columns = np.nonzero(coverage)
         share = coverage[rows, columns].astype(np.float32) / (SAMPLES * SAMPLES)
         cells = chosen[rows, :, columns, :].reshape(len(rows), -1)
@@ -148,7 +149,8 @@ class CameraRenderer:
             triangle = np.maximum(cells[:, pair[0]], cells[:, pair[1]])
             triangle = np.where(triangle < 0, cells.max(axis=1), triangle)
             corners = person.triangles[triangle]
-            px, py = columns + np.float32(left + dx), rows + np.float32(top + dy)
+            px = columns.astype(np.float32) + np.float32(left + dx)
+            py = rows.astype(np.float32) + np.float32(top + dy)
             weights = _barycentric(x[corners], y[corners], px, py)
             shade = np.einsum("ij,ij->i", weights, light[corners])
             u = np.einsum("ij,ij->i", weights, person.texture[:, 0][corners])

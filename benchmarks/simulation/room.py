@@ -124,7 +124,7 @@ def _furniture() -> tuple[Box | Cylinder | Ellipsoid, ...]:
         tone = generator.uniform(0.65, 1.25)
         solids.append(Ellipsoid(centre, radii, tuple(tone * channel for channel in LEAF), "leaf"))  # type: ignore[arg-type]
     # A waste bin near the door.
-    solids.append(Cylinder((5.30, 0.28, 0.0), 0.14, 0.32, (66, 64, 62)))
+    solids.append(Cylinder((5.76, 0.22, 0.0), 0.14, 0.32, (66, 64, 62)))
     return tuple(solids)
 
 
@@ -157,7 +157,7 @@ class Room:
         return ((1.5, -0.95), (6.9, -0.95))
 
     def doorway(self) -> tuple[Box | Cylinder, ...]:
-        """Return the door frame, the open leaf and the handle."""
+        """Return the door frame, the leaf, opened flat against the wall, and its handle."""
         low, high = self.door
         frame: Colour = (206, 212, 214)
         top = self.door_height
@@ -165,8 +165,8 @@ class Room:
             Box((low - 0.07, -self.wall - 0.01, 0), (low, 0.015, top + 0.07), frame),
             Box((high, -self.wall - 0.01, 0), (high + 0.07, 0.015, top + 0.07), frame),
             Box((low, -self.wall - 0.01, top), (high, 0.015, top + 0.07), frame),
-            Box((high + 0.005, 0.02, 0.01), (high + 0.045, 0.98, top - 0.02), OAK, "wood"),
-            Cylinder((high - 0.01, 0.90, 1.03), 0.018, 0.03, STEEL),
+            Box((high + 0.08, 0.03, 0.01), (high + 1.05, 0.075, top - 0.02), OAK, "wood"),
+            Cylinder((high + 0.97, 0.10, 1.03), 0.025, 0.035, STEEL),
         )
 
     def obstacles(self) -> NDArray[np.float64]:
@@ -177,8 +177,8 @@ class Room:
                 (0.0, 1.90, 0.46, 3.20),
                 (5.20, 2.05, 6.0, 3.66),
                 (2.70, 0.0, 3.26, 0.62),
-                (5.14, 0.0, 5.46, 0.44),
-                (4.53, 0.0, 4.62, 1.0),
+                (5.60, 0.0, 6.0, 0.38),
+                (4.60, 0.0, 5.66, 0.10),
             ]
         )
 

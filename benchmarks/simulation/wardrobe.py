@@ -99,7 +99,7 @@ class Wardrobe:
         )
         legs_kind = _pick(
             generator,
-            {"jeans": 0.47, "trousers": 0.35, "shorts": 0.10, "skirt": 0.18 * femininity},
+            {"jeans": 0.47, "trousers": 0.35, "shorts": 0.10, "skirt": 0.16 * (femininity > 0.6)},
         )
         patterns = {"plain": 0.58, "stripes": 0.12, "check": 0.07, "logo": 0.16, "two-tone": 0.07}
         if top_kind in ("jacket", "coat"):
