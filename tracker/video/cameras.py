@@ -38,7 +38,7 @@ class CameraSettings(BaseModel):
         detections: path of this camera's precomputed detections (MOTChallenge ``det.txt``).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: str
     source: str = Field(repr=False)
@@ -165,7 +165,7 @@ def _read_entries(path: Path) -> list[Any]:
             errno.ENOENT: "does not exist: check the path",
             errno.EACCES: "permission denied: check its permissions",
         }
-        raise InputError(f"cameras file {path}: {known.get(error.errno or 0, error.strerror)}") from None
+        raise InputError(f"cameras file {path} {known.get(error.errno or 0, error.strerror)}") from None
     if not isinstance(content, dict) or "cameras" not in content:
         raise InputError(f"{path}: no list of cameras; write cameras: and below it entries with name: and source:")
     for field in content:

@@ -21,6 +21,7 @@ __all__ = ["Decoder", "image_of", "quiet_ffmpeg"]
 # FFmpeg opens any text file called .txt as a film of its letters.
 _NOT_VIDEO = frozenset({"tty", "ass", "srt", "webvtt", "subviewer", "data", "ffmetadata"})
 _MOST_READ_ERRORS = 32
+_REMEDY = "play it to check, copy it again or convert it to MP4"
 
 
 def quiet_ffmpeg() -> None:
@@ -92,8 +93,9 @@ class Decoder:
             if not stream.disposition & Disposition.attached_pic:
                 return stream
         kinds = sorted({stream.type for stream in self.container.streams})
-        holds = f"only {' and '.join(kinds)}" if kinds else "no stream at all"
-        raise InputError(f"{self.label} has no video stream ({holds}): give a file with pictures")
+        if not kinds:
+            raise InputError(f"{self.label} is not a video or is damaged (it holds no streams): {_REMEDY}")
+        raise InputError(f"{self.label} has no video stream (only {' and '.join(kinds)}): give a file with pictures")
 
     @property
     def _is_avi(self) -> bool:
@@ -240,4 +242,4 @@ def _opening_problem(label: str, error: Exception, timeout: float | None) -> str
     reason = (getattr(error, "strerror", None) or type(error).__name__).lower()
     if timeout is not None:
         return f"{label} cannot be opened: {reason}; check the address, the network and that the camera is on"
-    return f"{label} is not a video or is damaged ({reason}): play it to check, copy it again or convert it to MP4"
+    return f"{label} is not a video or is damaged ({reason}): {_REMEDY}"
