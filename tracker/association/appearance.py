@@ -8,6 +8,7 @@ not 90,000.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ class AppearanceMemory(ABC):
         return slots
 
     def shrink(self, used: Indices) -> Indices | None:
-        """Give memory back when less than a quarter is in use: return the new slot of each ``used`` one, or ``None``."""
+        """Give memory back when less than a quarter is in use: return the new slots of ``used``, or ``None``."""
         if self.capacity <= 64 or 4 * len(used) >= self.capacity:
             return None
         capacity = max(16, 2 * len(used))
@@ -141,7 +142,8 @@ class AverageAppearance(AppearanceMemory):
 
     def _resize(self, kept: Indices, capacity: int) -> None:
         vectors = np.zeros((capacity, self.dimension or 0), np.float32)
-        vectors[: len(kept)] = self.vectors[kept]
+        if len(kept):
+            vectors[: len(kept)] = self.vectors[kept]
         self.vectors = vectors
 
     def _clear(self, slots: Indices) -> None:
@@ -176,7 +178,7 @@ class GalleryAppearance(AppearanceMemory):
         # One product per track: behind the motion gate a track has two or three candidates, and reading its own vectors
         # in place is an order of magnitude less work than one product of all tracks with all detections.
         bounds = [0, *((slots[1:] != slots[:-1]).nonzero()[0] + 1).tolist(), len(slots)]
-        for begin, end in zip(bounds[:-1], bounds[1:]):
+        for begin, end in pairwise(bounds):
             slot = slots[begin]
             vectors = self.vectors[slot, : self.counts[slot]]
             products = vectors @ units[detections[begin:end]].T
@@ -185,7 +187,8 @@ class GalleryAppearance(AppearanceMemory):
 
     def _resize(self, kept: Indices, capacity: int) -> None:
         vectors = np.zeros((capacity, self.size, self.dimension or 0), np.float32)
-        vectors[: len(kept)] = self.vectors[kept]
+        if len(kept):
+            vectors[: len(kept)] = self.vectors[kept]
         counts = np.zeros(capacity, np.int64)
         counts[: len(kept)] = self.counts[kept]
         self.vectors, self.counts = vectors, counts

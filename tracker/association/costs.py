@@ -8,6 +8,7 @@ candidate pairs, (4, P) against (4, P), and the whole matrix, through ``matrix(f
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 __all__ = [
     "center_distance",
     "ciou",
-    "direction_consistency",
     "diou",
+    "direction_consistency",
     "fuse_score",
     "giou",
     "height_iou",
@@ -25,7 +26,7 @@ __all__ = [
     "overlapping_pairs",
 ]
 
-Array = NDArray[np.floating]
+Array = NDArray[Any]
 Indices = NDArray[np.intp]
 
 #: below this many pairs, comparing all is faster than sorting

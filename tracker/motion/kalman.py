@@ -27,8 +27,8 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "CHI_SQUARE_95",
     "MINIMUM_SIZE",
-    "AspectHeightFilter",
     "AreaRatioFilter",
+    "AspectHeightFilter",
     "ConstantVelocityFilter",
     "WidthHeightFilter",
     "create_filter",

@@ -8,9 +8,8 @@ arrays of one ``TrackTable`` and on lists of candidate pairs; nothing loops over
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -22,14 +21,11 @@ from tracker.association.costs import iou, overlapping_pairs
 from tracker.detections import Detections
 from tracker.errors import InputError
 from tracker.motion.kalman import create_filter
+from tracker.single_camera.stages import Image, Indices, Mask, Observation, Pairs, Stage
 from tracker.track_table import LOST, TENTATIVE, TRACKED, UNMATCHED, TrackTable
 from tracker.tracks import Tracks
 
-__all__ = ["Observation", "Pairs", "SingleCameraTracker", "Stage", "check_range"]
-
-Mask = NDArray[np.bool_]
-Indices = NDArray[np.intp]
-Image = NDArray[np.uint8]
+__all__ = ["SingleCameraTracker", "check_range"]
 
 #: seconds; a stream that was interrupted for longer shows other people in the same places
 LONGEST_GAP = 1.0
@@ -37,82 +33,7 @@ _NO_IDS: NDArray[np.int64] = np.zeros(0, np.int64)
 _NONE: Indices = np.zeros(0, np.intp)
 
 
-class Pairs:
-    """Candidate pairs of tracks and detections, rows ascending, with the overlap of their boxes."""
-
-    __slots__ = ("columns", "iou", "rows")
-
-    def __init__(self, rows: Indices, columns: Indices, overlap: NDArray[np.float64]) -> None:
-        self.rows = rows
-        self.columns = columns
-        self.iou = overlap
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def take(self, chosen: Indices) -> Pairs:
-        """Return the pairs at the positions ``chosen`` (ascending)."""
-        return Pairs(self.rows[chosen], self.columns[chosen], self.iou[chosen])
-
-
-@dataclass(slots=True)
-class Stage:
-    """One step of the association.
-
-    Args:
-        tracks: (N,) bool, tracks of the table that take part; those already matched are left out.
-        detections: (M,) bool, detections that take part; those already matched are left out.
-        cost: gives the (P,) costs of candidate pairs; not finite means forbidden.
-        maximum: greatest cost of a match.
-        pairs: the candidates; by default all tracks and detections whose boxes overlap.
-    """
-
-    tracks: Mask
-    detections: Mask
-    cost: Callable[[Pairs], NDArray[np.floating]]
-    maximum: float
-    pairs: Pairs | None = None
-
-
-class Observation:
-    """What one update sees: the detections as columns, and the tracks' predicted boxes.
-
-    Attributes:
-        boxes: (4, M) float64 detection boxes.
-        measurements: (4, M) the same as the motion filter measures them.
-        scores, classes: (M,).
-        indices: (M,) row in the frame's detections, -1 for a box the tracker itself predicted.
-        units, embedded: (M, D) unit feature vectors and (M,) whether there is one; ``None`` without features.
-        track_boxes: (4, N) float64 predicted boxes of the table's tracks.
-        time, dt: seconds, and nominal frame intervals since the last update.
-        image: the frame, if there is one.
-        first: whether this is the tracker's first update.
-    """
-
-    __slots__ = (
-        "boxes", "classes", "dt", "embedded", "first", "image", "indices", "measurements", "pairs", "scores",
-        "time", "track_boxes", "units",
-    )  # fmt: skip
-
-    boxes: NDArray[np.float64]
-    measurements: NDArray[np.float64]
-    scores: NDArray[np.float32]
-    classes: NDArray[np.int64]
-    indices: NDArray[np.int64]
-    units: NDArray[np.float32] | None
-    embedded: Mask | None
-    track_boxes: NDArray[np.float64]
-    pairs: Pairs | None
-    image: Image | None
-    time: float
-    dt: float
-    first: bool
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-
-class SingleCameraTracker(ABC):
+class SingleCameraTracker:
     """Tracks of one camera from the detections of its frames.
 
     Args:
@@ -134,7 +55,7 @@ class SingleCameraTracker(ABC):
     #: state form of the motion filter
     form: ClassVar[str] = "xyah"
     #: float64 rows per track besides the table's own
-    extra: ClassVar[dict[str, int]] = {}
+    extra: Mapping[str, int] = MappingProxyType({})
     #: tentative tracks die at their first miss
     drops_tentative: ClassVar[bool] = True
     #: the size of a lost track's box stands still
@@ -171,9 +92,9 @@ class SingleCameraTracker(ABC):
 
     # What an algorithm says of itself.
 
-    @abstractmethod
     def associate(self, frame: Observation) -> Iterator[Stage]:
         """Yield the stages in order; what a stage matched is known to the next ones."""
+        raise NotImplementedError
 
     def newborn(self, frame: Observation, free: Mask) -> Mask:
         """Return which of the unmatched detections ``free`` (M,) start a track."""
@@ -249,7 +170,6 @@ class SingleCameraTracker(ABC):
 
     def _observe(self, detections: Detections, image: Image | None, time: float | None) -> Observation:
         frame = Observation()
-        frame.first = self._time is None
         interval = 1.0 / self.frame_rate
         if time is None:
             frame.time = 0.0 if self._time is None else self._time + interval
@@ -321,6 +241,7 @@ class SingleCameraTracker(ABC):
         """Run the stages; return matched tracks, their detections, and the mask of free detections."""
         shape = len(self.table), len(frame)
         free_tracks, free_detections = np.ones(shape[0], bool), np.ones(shape[1], bool)
+        frame.free_tracks, frame.free_detections = free_tracks, free_detections
         tracks: list[Indices] = []
         columns: list[Indices] = []
         for stage in self.associate(frame) if shape[0] and shape[1] else ():

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.association.costs import fuse_score, iou, overlapping_pairs
-from tracker.single_camera.base import Mask, Observation, Pairs, SingleCameraTracker, Stage, check_range
+from tracker.single_camera.base import SingleCameraTracker, check_range
+from tracker.single_camera.stages import Mask, Observation, Pairs, Stage, iou_cost
 from tracker.track_table import LOST, TENTATIVE, TRACKED
 
 __all__ = ["ByteTrack"]
@@ -72,12 +73,14 @@ class ByteTrack(SingleCameraTracker):
             return self.cost(frame, pairs)
 
         yield Stage(status != TENTATIVE, confident, cost, self.first_match_cost)
-        yield Stage(status == TRACKED, unsure, _iou_cost, self.second_match_cost)
+        yield Stage(status == TRACKED, unsure, iou_cost, self.second_match_cost)
         yield Stage(status == TENTATIVE, confident, cost, self.tentative_match_cost)
 
     def cost(self, frame: Observation, pairs: Pairs) -> NDArray[np.floating]:
         """Return the cost of pairs of a track and a confident detection."""
-        return fuse_score(pairs.iou, frame.scores[pairs.columns]) if self.fuses_scores else 1.0 - pairs.iou
+        return (
+            fuse_score(pairs.similarity, frame.scores[pairs.columns]) if self.fuses_scores else 1.0 - pairs.similarity
+        )
 
     def newborn(self, frame: Observation, free: Mask) -> Mask:
         return free & (frame.scores >= max(self.new_track_confidence, self.high_confidence))
@@ -110,7 +113,3 @@ class ByteTrack(SingleCameraTracker):
         if twins is None:
             return dead
         return twins if dead is None else dead | twins
-
-
-def _iou_cost(pairs: Pairs) -> NDArray[np.floating]:
-    return 1.0 - pairs.iou

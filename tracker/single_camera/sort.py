@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tracker.single_camera.base import Mask, Observation, SingleCameraTracker, Stage, check_range
+from tracker.single_camera.base import SingleCameraTracker, check_range
+from tracker.single_camera.stages import Mask, Observation, Stage, iou_cost
 from tracker.track_table import UNMATCHED
 
 __all__ = ["Sort"]
@@ -54,7 +55,7 @@ class Sort(SingleCameraTracker):
     def associate(self, frame: Observation) -> Iterator[Stage]:
         everyone = np.ones(len(self.table), bool)
         confident = frame.scores >= self.minimum_confidence
-        yield Stage(everyone, confident, lambda pairs: 1.0 - pairs.iou, 1.0 - self.minimum_iou)
+        yield Stage(everyone, confident, iou_cost, 1.0 - self.minimum_iou)
 
     def newborn(self, frame: Observation, free: Mask) -> Mask:
         return free & (frame.scores >= self.minimum_confidence)
