@@ -1,0 +1,276 @@
+"""A scene on disk: videos, truth, detections, calibration and ``cameras.yaml``; all of it or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from benchmarks.simulation.cameras import Camera, corner_cameras
+from benchmarks.simulation.people import Person
+from benchmarks.simulation.render import CameraRenderer, Sighting
+from benchmarks.simulation.scene import Scene, make_scene
+from benchmarks.simulation.truth import detections_from_truth, write_detections, write_truth, write_world
+from tracker.errors import InputError
+
+__all__ = ["Simulation", "render_camera", "simulate_room"]
+
+_PROGRESS_EVERY = 5
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What ``simulate_room`` wrote.
+
+    Args:
+        folder: where.
+        cameras: names, in order; each has ``NAME.mp4``, ``truth/NAME.txt`` and ``detections/NAME.txt``.
+        frames: frames of each video.
+        frame_rate: frames a second.
+        identities: people who were present at some time.
+        seconds: wall-clock time that rendering and encoding took.
+    """
+
+    folder: Path
+    cameras: tuple[str, ...]
+    frames: int
+    frame_rate: float
+    identities: tuple[int, ...]
+    seconds: float
+
+    @property
+    def cameras_file(self) -> Path:
+        """``cameras.yaml``, which names every video with its detections."""
+        return self.folder / "cameras.yaml"
+
+
+def render_camera(
+    scene: Scene, camera: Camera, *, seed: int = 0, picture: bool = True
+) -> Iterator[tuple[NDArray[np.uint8] | None, list[Sighting], NDArray[np.int16]]]:
+    """Yield image (H, W, 3) uint8 BGR, sightings and subpixel identities of each frame of one camera.
+
+    Args:
+        scene: who is where.
+        camera: which view.
+        seed: of the sensor's noise.
+        picture: without it images are ``None``, and the truth costs about a third.
+    """
+    people = {identity: Person(scene.looks[identity - 1]) for identity in scene.identities}
+    renderer = CameraRenderer(camera, scene.room, people, seed=seed)
+    for frame in range(scene.frames):
+        yield renderer.render(frame, scene.stances(frame), picture=picture)
+
+
+def simulate_room(
+    output_dir: str | Path,
+    *,
+    seed: int = 0,
+    seconds: float = 20.0,
+    cameras: int = 4,
+    people: int = 6,
+    at_once: int | None = None,
+    frame_rate: float = 15.0,
+    size: tuple[int, int] = (640, 480),
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Simulation:
+    """Simulate people in a room and write what its cameras see, with the truth.
+
+    Written are ``camK.mp4`` (H.264), ``truth/camK.txt`` (MOTChallenge, nine columns), ``detections/camK.txt``
+    (MOTChallenge detections of a simulated detector), ``world.txt`` (frame, identity, x, y, heading),
+    ``calibration.json`` and ``cameras.yaml``. Everything appears at the end, or nothing does.
+
+    Args:
+        output_dir: folder to write into; made when missing; files of the same names are replaced.
+        seed: the same seed gives the same truth and the same frames before compression.
+        seconds: duration of the scene, 0.2 to 7200.
+        cameras: 1 to 4, in the corners of the room.
+        people: identities that may come, 1 to 200.
+        at_once: how many may be inside together, 1 to 7.
+        frame_rate: frames a second, 1 to 60.
+        size: width and height of the images, even numbers of pixels.
+        workers: processes that render, by default one per camera up to the number of processors; 1 renders in this
+            process. With more, scripts need the usual ``if __name__ == "__main__"`` guard.
+        progress: called with the number of finished and of all camera frames.
+
+    Raises:
+        InputError: a value is out of its range, or the folder cannot be written.
+    """
+    scene = make_scene(seed=seed, seconds=seconds, people=people, at_once=at_once, frame_rate=frame_rate)
+    views = corner_cameras(scene.room.width, scene.room.depth, cameras, size=size)
+    if workers is not None and workers < 1:
+        raise InputError(f"{workers} processes; give at least 1")
+    folder = Path(output_dir)
+    existed = folder.exists()
+    started = time.perf_counter()
+    staging: Path | None = None
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            staging = Path(tempfile.mkdtemp(prefix=".simulation-", dir=folder))
+        except OSError as error:
+            raise _cannot_write(folder, error) from None
+        count = workers if workers is not None else min(len(views), _processors())
+        jobs = [_Job(scene, view, seed + number, str(staging)) for number, view in enumerate(views)]
+        _render_all(jobs, min(count, len(jobs)), progress)
+        try:
+            _write_descriptions(staging, scene, views)
+            _publish(staging, folder)
+        except OSError as error:
+            raise _cannot_write(folder, error) from None
+    finally:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+        if not existed and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    names = tuple(view.name for view in views)
+    elapsed = time.perf_counter() - started
+    return Simulation(folder, names, scene.frames, frame_rate, tuple(scene.identities), elapsed)
+
+
+@dataclass(frozen=True)
+class _Job:
+    scene: Scene
+    camera: Camera
+    seed: int
+    folder: str
+
+
+def _processors() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def _cannot_write(folder: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write the simulation to {folder}: {error.strerror or error}; choose a writable folder")
+
+
+def _run_job(job: _Job, report: Callable[[int], None]) -> None:
+    """Render one camera into the staging folder: video, truth and detections."""
+    from tracker.video.writers import VideoWriter
+
+    camera, folder = job.camera, Path(job.folder)
+    size = (camera.width, camera.height)
+    sightings: list[list[Sighting]] = []
+    rate = job.scene.frame_rate
+    with VideoWriter(
+        folder / f"{camera.name}.mp4", size, rate, preset="superfast", quality=20, threads=1
+    ) as writer:
+        for number, (image, seen, _) in enumerate(render_camera(job.scene, camera, seed=job.seed)):
+            assert image is not None
+            writer.write(image, number / rate)
+            sightings.append(seen)
+            if (number + 1) % _PROGRESS_EVERY == 0:
+                report(_PROGRESS_EVERY)
+    report(job.scene.frames % _PROGRESS_EVERY)
+    for kind in ("truth", "detections"):
+        (folder / kind).mkdir(exist_ok=True)
+    write_truth(folder / "truth" / f"{camera.name}.txt", sightings, size)
+    write_detections(
+        folder / "detections" / f"{camera.name}.txt", detections_from_truth(sightings, size, seed=job.seed)
+    )
+
+
+def _render_all(jobs: list[_Job], workers: int, progress: Progress | None) -> None:
+    total = sum(job.scene.frames for job in jobs)
+    done = 0
+
+    def report(frames: int) -> None:
+        nonlocal done
+        done += frames
+        if progress is not None and frames:
+            progress(done, total)
+
+    if workers <= 1:
+        for job in jobs:
+            _run_job(job, report)
+        return
+    context = get_context("spawn")
+    messages: Any = context.Queue()
+    processes = [
+        context.Process(target=_work, args=(jobs[number::workers], messages), daemon=True) for number in range(workers)
+    ]
+    try:
+        for process in processes:
+            process.start()
+        running = workers
+        while running:
+            try:
+                kind, value = messages.get(timeout=0.5)
+            except Empty:
+                # A process that was killed sends no message of its own.
+                dead = [process for process in processes if process.exitcode not in (None, 0)]
+                if dead:
+                    raise RuntimeError(f"a rendering process ended with exit code {dead[0].exitcode}") from None
+                continue
+            if kind == "frames":
+                report(value)
+            elif kind == "error":
+                raise value
+            else:
+                running -= 1
+    finally:
+        for process in processes:
+            if process.is_alive():
+                process.terminate()
+        for process in processes:
+            if process.pid is not None:
+                process.join(timeout=10)
+
+
+def _work(jobs: list[_Job], messages: Any) -> None:
+    # The parent gets the interrupt, too, and ends this process; two tracebacks would help nobody.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        import cv2
+
+        # One process per core is at work already.
+        cv2.setNumThreads(1)
+        for job in jobs:
+            _run_job(job, lambda frames: messages.put(("frames", frames)))
+    except InputError as error:
+        messages.put(("error", InputError(str(error))))
+    except OSError as error:
+        messages.put(("error", _cannot_write(Path(jobs[0].folder).parent, error)))
+    except Exception as error:
+        messages.put(("error", RuntimeError(f"rendering failed: {type(error).__name__}: {error}")))
+    else:
+        messages.put(("done", None))
+
+
+def _write_descriptions(folder: Path, scene: Scene, views: list[Camera]) -> None:
+    write_world(folder / "world.txt", scene)
+    calibration = {
+        "units": "metres",
+        "world": "x and y on the floor, z up; a pixel (i, j) covers [i, i+1) x [j, j+1)",
+        "cameras": [view.calibration() for view in views],
+    }
+    (folder / "calibration.json").write_text(json.dumps(calibration, indent=2) + "\n", encoding="utf-8")
+    entries = [
+        {"name": view.name, "source": f"{view.name}.mp4", "detections": f"detections/{view.name}.txt"}
+        for view in views
+    ]
+    (folder / "cameras.yaml").write_text(yaml.safe_dump({"cameras": entries}, sort_keys=False), encoding="utf-8")
+
+
+def _publish(staging: Path, folder: Path) -> None:
+    """Move finished files into place; ``cameras.yaml``, which names the others, last."""
+    files = sorted(path.relative_to(staging) for path in staging.rglob("*") if path.is_file())
+    for path in sorted(files, key=lambda path: path.name == "cameras.yaml"):
+        (folder / path.parent).mkdir(exist_ok=True)
+        (staging / path).replace(folder / path)
