@@ -154,7 +154,7 @@ def _print_table(header: Sequence[str], lines: Sequence[Sequence[str]], machine:
     for line in lines:
         table.add_row(*line)
     # Wider than the 80 columns of a log file: figures that are cut would be useless.
-    console = Console(width=max(Console().width, 130))
+    console = Console(width=max(Console().width, 150))
     console.print(table)
     console.print(machine_line(machine), highlight=False, soft_wrap=True)
 
