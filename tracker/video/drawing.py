@@ -108,11 +108,14 @@ class Annotator:
             cv2.rectangle(result, (x1, y1), (x2, y2), colors[row], thickness, cv2.LINE_AA)
         font = max(round(self.scale * (7 + height / 72)), 9)
         placer = _TagPlacer(width, height)
+        tags = []
         for row in order[::-1]:
             if labels[row] and _visible(corners[row], width, height):
-                tag_width, tag_height = text_width(labels[row], font) + font, round(1.5 * font)
-                left, top = placer.place(corners[row], tag_width, tag_height, thickness)
-                _draw_tag(result, labels[row], left, top, tag_width, tag_height, font, colors[row])
+                tag_size = text_width(labels[row], font) + font, round(1.5 * font)
+                tags.append((row, *placer.place(corners[row], *tag_size, thickness), *tag_size))
+        # The nearest chose their places first; where there was none left, theirs are on top.
+        for row, left, top, tag_width, tag_height in reversed(tags):
+            _draw_tag(result, labels[row], left, top, tag_width, tag_height, font, colors[row])
         return result
 
 
@@ -128,7 +131,7 @@ class _TagPlacer:
         self._placed = np.zeros((0, 4))
 
     def place(self, box: NDArray[np.int_], width: int, height: int, thickness: int) -> tuple[int, int]:
-        """Return left and top of a tag for a box: above it, inside at its top, below it, and then further up."""
+        """Return left and top of a tag for a box: above it, inside at its top, below it, then further."""
         x1, y1, x2, y2 = (int(value) for value in box)
         edge = thickness // 2
         left, right = x1 - edge, x2 + edge + 1 - width
@@ -136,6 +139,7 @@ class _TagPlacer:
         inside = y1 + thickness
         places = [(left, above), (right, above), (left, inside), (right, inside), (left, below), (right, below)]
         places += [(left, above - step * height) for step in (1, 2, 3)]
+        places += [(left, inside + step * height) for step in (1, 2, 3)]
         fitted = np.array([self._fit(x, y, width, height) for x, y in places])
         # A tag that had to be pushed into the image is worse than one that fits as it is.
         moved = np.abs(fitted - np.array(places)).sum(axis=1)
