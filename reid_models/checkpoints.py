@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
 import zipfile
@@ -113,21 +114,28 @@ def read_state_dict(checkpoint: str | os.PathLike[str] | Mapping[str, Any]) -> d
 
 def recognize_architecture(state: Mapping[str, Tensor]) -> str | None:
     """Return the name of the registered model whose keys and shapes ``state`` has, classifier aside; else ``None``."""
-    from reid_models.registry import create_model, list_models
-
     keys = {key for key in state if not _is_classifier(key)}
     best_share, best_name = 0.9, None
+    for name, shapes in _known_shapes():
+        same = sum(1 for key in keys if shapes.get(key) == state[key].shape)
+        share = same / max(1, len(keys | shapes.keys()))
+        if share > best_share:
+            best_share, best_name = share, name
+    return best_name
+
+
+@functools.cache
+def _known_shapes() -> list[tuple[str, dict[str, torch.Size]]]:
+    """Return the keys and shapes of every registered model, in each naming its checkpoints come in."""
+    from reid_models.registry import create_model, list_models
+
+    known = []
     for name in list_models():
         with torch.device("meta"):
-            candidate = create_model(name)
-        own = candidate.state_dict()
-        for rename in _layouts(candidate).values():
-            theirs = {rename(key): value for key, value in own.items()}
-            same = sum(1 for key in keys if key in theirs and theirs[key].shape == state[key].shape)
-            share = same / max(1, len(keys | theirs.keys()))
-            if share > best_share:
-                best_share, best_name = share, name
-    return best_name
+            model = create_model(name)
+        own = model.state_dict()
+        known += [(name, {rename(key): own[key].shape for key in own}) for rename in _layouts(model).values()]
+    return known
 
 
 def _read_file(path: Path) -> Mapping[str, Any]:
@@ -137,16 +145,19 @@ def _read_file(path: Path) -> Mapping[str, Any]:
     scalars: list[Any] = [np.dtype, _numpy_scalar, type(np.dtype("float64")), type(np.dtype("float32"))]
     advice = "give a file made by torch.save with the state dict of a ReID network"
     try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise InputError(f"the checkpoint {path} cannot be read: {error.strerror or error}") from None
+    try:
         with torch.serialization.safe_globals(scalars):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, RuntimeError, ValueError, KeyError) as error:
+    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, KeyError) as error:
         if "Unsupported global" in str(error) or "weights_only" in str(error).split("\n")[0]:
             reason = "it is no PyTorch checkpoint of plain weights"
         else:
             reason = "it is damaged or no PyTorch checkpoint"
         raise InputError(f"the checkpoint {path} cannot be loaded: {reason}; {advice}") from None
-    except OSError as error:
-        raise InputError(f"the checkpoint {path} cannot be read: {error.strerror or error}") from None
     if not isinstance(content, Mapping):
         raise InputError(f"the checkpoint {path} holds {type(content).__name__}, not weights by name; {advice}")
     return content

@@ -59,9 +59,9 @@ class ColorHistogram(Embedder):
         self.description = "color_histogram (no network)"
         self.default_threshold = 0.35
         self._soft_bins = _soft_bins()
-        self._stripes = _stripe_weights()
+        self._down, self._across = _stripe_weights()
         self._typical = np.tile(np.asarray(_TYPICAL_STRIPE, np.float32), _STRIPES)
-        self.dimension = len(self._stripes) * self._soft_bins.shape[1]
+        self.dimension = _STRIPES * self._soft_bins.shape[1]
         self._resized = np.empty((_HEIGHT, _WIDTH, 3), np.uint8)
 
     def embed(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -75,7 +75,9 @@ class ColorHistogram(Embedder):
         for crop, histogram in zip(crops, histograms):
             resize_crop(crop, self._resized)
             colors = self._soft_bins[_equalized_palette_index(self._resized)]
-            np.matmul(self._stripes, colors, out=histogram.reshape(_STRIPES, -1))
+            # Across first, then down: products too small for the linear algebra library to start threads for.
+            rows = self._across @ colors.reshape(_HEIGHT, _WIDTH, -1)
+            np.matmul(self._down, rows, out=histogram.reshape(_STRIPES, -1))
         return normalized_rows(normalized_rows(np.sqrt(histograms)) - self._typical)
 
 
@@ -108,12 +110,11 @@ def _linear_shares(values: NDArray[np.float64], low: float, high: float, bins: i
     return shares
 
 
-def _stripe_weights() -> NDArray[np.float32]:
-    """Return (stripes, pixels): triangles down the crop times Epanechnikov's kernel across; rows sum to 1."""
+def _stripe_weights() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the weights of rows (stripes, H), overlapping triangles, and of columns (W,), Epanechnikov's kernel."""
     y = (np.arange(_HEIGHT) + 0.5) / _HEIGHT * _STRIPES
     center = np.arange(_STRIPES) + 0.5
     down = np.maximum(0, 1 - np.abs(y - center[:, None]) / _STRIPE_REACH)
     x = ((np.arange(_WIDTH) + 0.5) / _WIDTH - 0.5) * 2 / _CENTER_WIDTH
     across = np.maximum(0, 1 - x**2)
-    weights = (down[:, :, None] * across).reshape(_STRIPES, -1)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+    return (down / down.sum(axis=1, keepdims=True)).astype(np.float32), (across / across.sum()).astype(np.float32)

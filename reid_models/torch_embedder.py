@@ -134,7 +134,9 @@ def _device(device: str) -> torch.device:
     try:
         chosen = torch.device(f"cuda:{device}" if device.isdigit() else device)
     except RuntimeError:
-        raise InputError(f"unknown device {device!r}: give auto, cpu, cuda or cuda:0") from None
+        chosen = None
+    if chosen is None or chosen.type not in ("cpu", "cuda"):
+        raise InputError(f"unknown device {device!r}: give auto, cpu, cuda or cuda:0")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise InputError(
             f"the device {device!r} is not there: {torch.cuda.device_count()} GPUs found; use --device cpu"

@@ -58,8 +58,8 @@ def evaluate_ranking(
     gallery_features: ArrayLike,
     gallery_ids: ArrayLike,
     gallery_cameras: ArrayLike,
-    *,
     distance: Literal["cosine", "euclidean"] = "cosine",
+    *,
     max_rank: int = 50,
 ) -> RankingResult:
     """Rank the gallery for every query by feature distance and score it by the Market-1501 protocol.
