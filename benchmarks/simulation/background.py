@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ __all__ = ["SAMPLES", "Background", "render_background"]
 # Subpixels per pixel and axis: of the background's picture and depth, and of people's silhouettes.
 SAMPLES = 2
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)

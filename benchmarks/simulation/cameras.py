@@ -47,7 +47,12 @@ class Camera:
             raise InputError(
                 f"camera {self.name}: field of view {self.field_of_view:g} degrees; give one between 20 and 120"
             )
-        if min(self.width, self.height) < 32 or max(self.width, self.height) > 4096 or self.width % 2 or self.height % 2:
+        if (
+            min(self.width, self.height) < 32
+            or max(self.width, self.height) > 4096
+            or self.width % 2
+            or self.height % 2
+        ):
             raise InputError(
                 f"camera {self.name}: image of {self.width}×{self.height}; give even sizes between 32 and 4096 pixels"
             )
@@ -86,7 +91,8 @@ class Camera:
         divisor = np.where(np.abs(depth) < 1e-6, np.float32(1e-6), depth)
         focal = np.float32(self.intrinsics[0, 0])
         centre = np.array([self.width / 2, self.height / 2], np.float32)
-        return seen[:, :2] * (focal / divisor)[:, None] + centre, depth
+        pixels = seen[:, :2] * (focal / divisor)[:, None] + centre
+        return pixels.astype(np.float32, copy=False), depth
 
     def rays(self, samples: int = 1) -> NDArray[np.float32]:
         """Return world directions (H·samples, W·samples, 3) through (sub)pixel centres, of unit depth."""
@@ -113,7 +119,7 @@ class Camera:
 
 
 # Exposure and white balance differ as they do between cheap cameras of one installation.
-_GAINS = ((1.0, 1.0, 1.0), (1.07, 1.0, 0.93), (0.90, 0.96, 1.02), (0.93, 0.90, 0.90))
+_GAINS = ((1.0, 1.0, 1.0), (1.08, 1.0, 0.92), (0.84, 0.95, 1.04), (0.90, 0.86, 0.86))
 
 
 def corner_cameras(width: float, depth: float, count: int = 4, *, size: tuple[int, int] = (640, 480)) -> list[Camera]:

@@ -233,7 +233,7 @@ class Crowd:
         walker = self._walkers[number]
         wanted = np.zeros(2)
         if walker.state != "standing":
-            target = self._navigator.waypoint(*walker.place, *walker.goal)
+            target = self._navigator.waypoint((float(walker.place[0]), float(walker.place[1])), walker.goal)
             offset = np.subtract(target, walker.place)
             distance = float(np.hypot(*offset))
             rest = float(np.hypot(walker.goal[0] - walker.place[0], walker.goal[1] - walker.place[1]))

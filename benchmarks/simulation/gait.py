@@ -133,7 +133,9 @@ def _local_rotations(stance: Stance, stride: float, arm_swing: float, posture: f
         if gestures is not None and stance.gesture_weight > 0:
             target = np.asarray(gestures[0 if side == "right" else 1], float)
             if stance.gesture == 2:
-                target = target + (0.14, 0.05, 0.35, 0.2) * np.sin(np.array([2.1, 1.7, 2.6, 1.9]) * stance.time + offset)
+                target = target + (0.14, 0.05, 0.35, 0.2) * np.sin(
+                    np.array([2.1, 1.7, 2.6, 1.9]) * stance.time + offset
+                )
             mix = stance.gesture_weight
             forward, out, bend, inward = (1 - mix) * np.array([forward, out, bend, inward]) + mix * target
         rotations[f"{side}_arm"] = _roll(sign * out) @ _pitch(forward) @ _yaw(-sign * inward)

@@ -42,19 +42,19 @@ class Navigator:
         distance = np.hypot(self._cells[self._free, 0] - x, self._cells[self._free, 1] - y)
         return int(self._free[int(np.argmin(distance))])
 
-    def waypoint(self, x: float, y: float, goal_x: float, goal_y: float) -> tuple[float, float]:
-        """Return a place a few steps ahead on the way from ``x, y`` to the goal; the goal itself when near."""
-        goal = self.cell(goal_x, goal_y)
+    def waypoint(self, place: tuple[float, float], goal_place: tuple[float, float]) -> tuple[float, float]:
+        """Return a place a few steps ahead on the way from ``place`` to the goal; the goal itself when near."""
+        goal = self.cell(*goal_place)
         if goal not in self._next:
             if len(self._next) > 512:
                 self._next.clear()
             _, before = csgraph.dijkstra(self._graph, directed=False, indices=goal, return_predecessors=True)
             self._next[goal] = before.astype(np.int32)
         before = self._next[goal]
-        here = self.cell(x, y)
+        here = self.cell(*place)
         for _ in range(_LOOK_AHEAD):
             if here == goal or before[here] < 0:
-                return goal_x, goal_y
+                return goal_place
             here = int(before[here])
         return float(self._cells[here, 0]), float(self._cells[here, 1])
 
@@ -71,6 +71,4 @@ def _grid_graph(free: NDArray[np.bool_], cost: NDArray[np.float64]) -> sparse.cs
         end.append(index[b][both])
         weight.append((np.hypot(dx, dy) * _STEP * (cost[a] + cost[b]) / 2)[both])
     size = rows * columns
-    return sparse.csr_matrix(
-        (np.concatenate(weight), (np.concatenate(start), np.concatenate(end))), shape=(size, size)
-    )
+    return sparse.csr_matrix((np.concatenate(weight), (np.concatenate(start), np.concatenate(end))), shape=(size, size))

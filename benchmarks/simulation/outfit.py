@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +32,14 @@ REGIONS: dict[str, tuple[int, int, int, int]] = {
 TORSO_TOP = 1.505
 SLEEVE_END = {"t-shirt": 1.205, "long-sleeve": 0.888, "shirt": 0.888, "hoodie": 0.885, "jacket": 0.885, "coat": 0.885}
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating[Any]]
 
 
 def hem_height(look: Appearance) -> float:
     """Return how far down the top reaches in the rest pose, metres."""
-    return {"t-shirt": 0.87, "long-sleeve": 0.88, "shirt": 0.87, "hoodie": 0.85, "jacket": 0.84, "coat": 0.60}[look.top_kind]
+    return {"t-shirt": 0.87, "long-sleeve": 0.88, "shirt": 0.87, "hoodie": 0.85, "jacket": 0.84, "coat": 0.60}[
+        look.top_kind
+    ]
 
 
 def leg_cover(look: Appearance) -> float:
@@ -63,13 +67,14 @@ def _grid(width: int, height: int) -> tuple[FloatArray, FloatArray]:
     """Return angle (radians, 0 in front, left positive) and share of the way down, both (height, width)."""
     angle = np.linspace(-np.pi, np.pi, width, dtype=np.float32)
     down = np.linspace(0, 1, height, dtype=np.float32)
-    return np.meshgrid(angle, down)  # type: ignore[return-value]
+    return np.meshgrid(angle, down)
 
 
 def _noise(generator: np.random.Generator, width: int, height: int, wide: float, high: float) -> FloatArray:
     field = generator.standard_normal((height, width)).astype(np.float32)
-    field = cv2.GaussianBlur(np.tile(field, (1, 3)), (0, 0), wide, sigmaY=high)[:, width : 2 * width]
-    return field / max(float(field.std()), 1e-6)
+    wrapped = np.asarray(cv2.GaussianBlur(np.tile(field, (1, 3)), (0, 0), wide, sigmaY=high), np.float32)
+    smoothed = wrapped[:, width : 2 * width]
+    return smoothed / max(float(smoothed.std()), 1e-6)
 
 
 def _weave(image: FloatArray, generator: np.random.Generator, folds: float = 0.10) -> FloatArray:
@@ -225,7 +230,7 @@ def _head(look: Appearance, generator: np.random.Generator, width: int, height: 
     if look.hair_kind in ("bald", "buzz"):
         scalp = (z > 1.66 - 0.05 * (np.abs(angle) > 1.3)) & (np.abs(angle) > 0.9) & (z > 1.58)
         image[scalp] = image[scalp] * 0.75 + 0.25 * hair
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _hair(look: Appearance, generator: np.random.Generator, width: int, height: int) -> FloatArray:

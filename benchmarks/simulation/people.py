@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +16,7 @@ from benchmarks.simulation.wardrobe import Appearance
 
 __all__ = ["Person"]
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating[Any]]
 
 _LEVELS = 3
 
@@ -48,20 +51,25 @@ class Person:
         atlas = paint_outfit(look)
         levels = [atlas]
         for _ in range(_LEVELS - 1):
-            levels.append(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+            half = cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+            levels.append(np.asarray(half, np.float32))
         self.atlases = [(np.ascontiguousarray(level.reshape(-1, 3)), level.shape[0]) for level in levels]
 
     def posed(self, stance: Stance) -> tuple[FloatArray, FloatArray]:
         """Return world points (V, 3) in metres and unit normals (V, 3)."""
-        look = self.look
-        matrices, offsets = bone_transforms(
-            stance, look.height, stride=look.stride, arm_swing=look.arm_swing, posture=look.posture
-        )
+        matrices, offsets = self._bones(stance)
         place = np.concatenate([matrices.transpose(0, 2, 1), offsets[:, None]], axis=1).reshape(-1, 3)
         points = self._place @ place
         normals = self._turn @ matrices.transpose(0, 2, 1).reshape(-1, 3)
         normals /= np.sqrt(np.einsum("ij,ij->i", normals, normals))[:, None] + np.float32(1e-9)
         return points, normals
+
+    def _bones(self, stance: Stance) -> tuple[FloatArray, FloatArray]:
+        look = self.look
+        if look.bag == "tote":
+            # A hand that holds a bag does not gesture.
+            stance = replace(stance, gesture=0)
+        return bone_transforms(stance, look.height, stride=look.stride, arm_swing=look.arm_swing, posture=look.posture)
 
     def atlas_for(self, pixels_per_metre: float) -> tuple[FloatArray, int]:
         """Return the texture whose texels are closest to a pixel in size, and its side."""
@@ -72,10 +80,7 @@ class Person:
 
     def joints(self, stance: Stance) -> dict[str, NDArray[np.float64]]:
         """Return the world place (3,) of each joint, metres."""
-        look = self.look
-        matrices, offsets = bone_transforms(
-            stance, look.height, stride=look.stride, arm_swing=look.arm_swing, posture=look.posture
-        )
+        matrices, offsets = self._bones(stance)
         return {
             name: np.asarray(matrices[number] @ np.asarray(joint) + offsets[number], np.float64)
             for number, (name, joint) in enumerate(JOINTS.items())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["Fragments", "rasterise"]
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,11 @@ def rasterise(
     first_row = np.ceil(np.minimum(np.minimum(y0, y1), y2) - 0.5)
     last_row = np.floor(np.maximum(np.maximum(y0, y1), y2) - 0.5)
     keep = (area < -1e-4) & (np.minimum(np.minimum(w0, w1), w2) > 0) & (first_row < height) & (last_row >= 0)
-    keep &= (np.maximum(np.maximum(x0, x1), x2) > 0) & (np.minimum(np.minimum(x0, x1), x2) < width) & (last_row >= first_row)
+    keep &= (
+        (np.maximum(np.maximum(x0, x1), x2) > 0)
+        & (np.minimum(np.minimum(x0, x1), x2) < width)
+        & (last_row >= first_row)
+    )
     kept = np.flatnonzero(keep)
     if not len(kept):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from benchmarks.simulation.room import Room
 
 __all__ = ["CameraRenderer", "Sighting"]
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating[Any]]
 
 _NEAR = 0.12
 _NOISE_MARGIN = 64

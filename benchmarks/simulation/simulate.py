@@ -168,9 +168,7 @@ def _run_job(job: _Job, report: Callable[[int], None]) -> None:
     size = (camera.width, camera.height)
     sightings: list[list[Sighting]] = []
     rate = job.scene.frame_rate
-    with VideoWriter(
-        folder / f"{camera.name}.mp4", size, rate, preset="superfast", quality=20, threads=1
-    ) as writer:
+    with VideoWriter(folder / f"{camera.name}.mp4", size, rate, preset="superfast", quality=20, threads=1) as writer:
         for number, (image, seen, _) in enumerate(render_camera(job.scene, camera, seed=job.seed)):
             assert image is not None
             writer.write(image, number / rate)
@@ -262,8 +260,7 @@ def _write_descriptions(folder: Path, scene: Scene, views: list[Camera]) -> None
     }
     (folder / "calibration.json").write_text(json.dumps(calibration, indent=2) + "\n", encoding="utf-8")
     entries = [
-        {"name": view.name, "source": f"{view.name}.mp4", "detections": f"detections/{view.name}.txt"}
-        for view in views
+        {"name": view.name, "source": f"{view.name}.mp4", "detections": f"detections/{view.name}.txt"} for view in views
     ]
     (folder / "cameras.yaml").write_text(yaml.safe_dump({"cameras": entries}, sort_keys=False), encoding="utf-8")
 

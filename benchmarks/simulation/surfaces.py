@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +12,7 @@ from benchmarks.simulation.room import Box, Cylinder, Ellipsoid, Room
 
 __all__ = ["paint_room", "paint_solid"]
 
-FloatArray = NDArray[np.float32]
+FloatArray = NDArray[np.floating[Any]]
 
 _WALLS = {2: (196, 206, 208), 3: (174, 184, 178), 4: (202, 208, 210), 5: (184, 194, 198)}
 _NOISE_SIZE = 512
@@ -19,8 +21,8 @@ _NOISE_SIZE = 512
 def _noise_field(seed: int, smoothness: float) -> FloatArray:
     field = np.random.default_rng(seed).standard_normal((_NOISE_SIZE, _NOISE_SIZE)).astype(np.float32)
     padded = cv2.copyMakeBorder(field, 64, 64, 64, 64, cv2.BORDER_WRAP)
-    field = cv2.GaussianBlur(padded, (0, 0), smoothness)[64:-64, 64:-64]
-    return field / field.std()
+    smoothed = np.asarray(cv2.GaussianBlur(padded, (0, 0), smoothness), np.float32)[64:-64, 64:-64]
+    return smoothed / smoothed.std()
 
 
 _FINE, _COARSE = _noise_field(1, 0.8), _noise_field(2, 12.0)
@@ -113,7 +115,9 @@ def paint_room(points: FloatArray, surface: NDArray[np.int32], room: Room, light
 
 def _wall(number: int, along: FloatArray, z: FloatArray, extent: float, room: Room) -> FloatArray:
     plaster = 1 + 0.012 * _noise(_COARSE, along * 60 + 50 * number, z * 60) + 0.008 * _noise(_FINE, along * 90, z * 90)
-    shade = _corner_shade(np.minimum(along, extent - along)) * _corner_shade(z, 0.22) * _corner_shade(room.height - z, 0.15)
+    shade = (
+        _corner_shade(np.minimum(along, extent - along)) * _corner_shade(z, 0.22) * _corner_shade(room.height - z, 0.15)
+    )
     colour = np.asarray(_WALLS[number], np.float32) * (plaster * shade)[:, None]
     skirting = (z < 0.09)[:, None]
     colour = np.where(skirting, np.asarray((214, 218, 220), np.float32) * 0.95, colour)
@@ -150,7 +154,9 @@ def _picture(
     if kind == 0:
         hills = 0.35 + 0.12 * np.sin(6 * u) + 0.05 * np.sin(17 * u + 1)
         back = 0.55 + 0.10 * np.sin(4 * u + 2)
-        tone = np.where((v < back)[:, None], np.asarray((150, 150, 128), np.float32), np.asarray((214, 190, 168), np.float32))
+        tone = np.where(
+            (v < back)[:, None], np.asarray((150, 150, 128), np.float32), np.asarray((214, 190, 168), np.float32)
+        )
         tone = np.where((v < hills)[:, None], np.asarray((84, 118, 96), np.float32), tone)
     elif kind == 1:
         cell = (np.floor(u * 3).astype(np.int64), np.floor(v * 5).astype(np.int64))
@@ -198,7 +204,9 @@ def paint_solid(points: FloatArray, normals: FloatArray, solid: Box | Cylinder |
         grain = 0.07 * _noise(_COARSE, (x + 0.3 * z) * 40, (y + z) * 300) + 0.04 * _noise(_FINE, x * 40, (y + z) * 400)
         colour *= (1 + grain)[:, None]
     elif solid.texture == "fabric":
-        colour *= (1 + 0.07 * _noise(_FINE, (x + z) * 240, (y + z) * 240) + 0.05 * _noise(_COARSE, x * 90, (y + z) * 90))[:, None]
+        colour *= (
+            1 + 0.07 * _noise(_FINE, (x + z) * 240, (y + z) * 240) + 0.05 * _noise(_COARSE, x * 90, (y + z) * 90)
+        )[:, None]
     elif solid.texture == "leaf":
         colour *= (1 + 0.16 * _noise(_FINE, (x + z) * 50, y * 50))[:, None]
     elif solid.texture == "cabinet":

@@ -12,20 +12,18 @@ Colour = tuple[float, float, float]
 
 # Blue, green, red of a garment in plain light, and how often it is worn.
 _TOPS: tuple[tuple[Colour, float], ...] = (
-    ((34, 31, 30), 0.22),
-    ((206, 208, 208), 0.11),
-    ((124, 120, 118), 0.09),
-    ((72, 68, 66), 0.08),
-    ((74, 44, 34), 0.14),
-    ((150, 98, 60), 0.07),
-    ((196, 160, 128), 0.04),
-    ((46, 40, 140), 0.06),
-    ((48, 36, 84), 0.03),
-    ((62, 82, 62), 0.06),
-    ((130, 164, 186), 0.05),
-    ((48, 72, 100), 0.03),
-    ((60, 160, 204), 0.01),
-    ((170, 150, 204), 0.01),
+    ((34, 31, 30), 0.30),
+    ((206, 208, 208), 0.10),
+    ((124, 120, 118), 0.10),
+    ((72, 68, 66), 0.11),
+    ((74, 44, 34), 0.18),
+    ((150, 98, 60), 0.05),
+    ((196, 160, 128), 0.02),
+    ((46, 40, 140), 0.03),
+    ((48, 36, 84), 0.02),
+    ((62, 82, 62), 0.04),
+    ((130, 164, 186), 0.03),
+    ((48, 72, 100), 0.02),
 )
 _LEGS: tuple[tuple[Colour, float], ...] = (
     ((88, 58, 40), 0.32),
@@ -44,8 +42,23 @@ _SHOES: tuple[tuple[Colour, float], ...] = (
     ((90, 88, 86), 0.09),
     ((60, 44, 110), 0.05),
 )
-_SKINS: tuple[Colour, ...] = ((148, 178, 222), (132, 164, 212), (112, 146, 198), (82, 114, 164), (54, 78, 120), (42, 58, 92))
-_HAIRS: tuple[Colour, ...] = ((24, 22, 22), (30, 36, 48), (38, 54, 80), (62, 92, 124), (104, 148, 180), (44, 62, 116), (150, 148, 146))
+_SKINS: tuple[Colour, ...] = (
+    (148, 178, 222),
+    (132, 164, 212),
+    (112, 146, 198),
+    (82, 114, 164),
+    (54, 78, 120),
+    (42, 58, 92),
+)
+_HAIRS: tuple[Colour, ...] = (
+    (24, 22, 22),
+    (30, 36, 48),
+    (38, 54, 80),
+    (62, 92, 124),
+    (104, 148, 180),
+    (44, 62, 116),
+    (150, 148, 146),
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,18 @@ class Appearance:
     posture: float
 
 
+# What people of one office or one course often wear alike: top, its kind, trousers, their kind.
+_ALIKE: tuple[tuple[Colour, str, Colour, str], ...] = (
+    ((34, 31, 30), "long-sleeve", (88, 58, 40), "jeans"),
+    ((34, 31, 30), "hoodie", (36, 33, 32), "trousers"),
+    ((74, 44, 34), "shirt", (36, 33, 32), "trousers"),
+    ((72, 68, 66), "hoodie", (88, 58, 40), "jeans"),
+    ((34, 31, 30), "t-shirt", (36, 33, 32), "jeans"),
+    ((206, 208, 208), "shirt", (40, 36, 34), "trousers"),
+)
+_ALIKE_SHARE = 0.5
+
+
 class Wardrobe:
     """Draws people; the same seed gives the same people, and another seed gives other people."""
 
@@ -101,23 +126,28 @@ class Wardrobe:
             generator,
             {"jeans": 0.47, "trousers": 0.35, "shorts": 0.10, "skirt": 0.16 * (femininity > 0.6)},
         )
-        patterns = {"plain": 0.58, "stripes": 0.12, "check": 0.07, "logo": 0.16, "two-tone": 0.07}
+        patterns = {"plain": 0.70, "stripes": 0.08, "check": 0.05, "logo": 0.12, "two-tone": 0.05}
         if top_kind in ("jacket", "coat"):
             patterns = {"plain": 0.85, "check": 0.05, "two-tone": 0.10}
         top = _garment(generator, _TOPS)
         accent = _garment(generator, _TOPS)
         if np.abs(np.subtract(accent, top)).mean() < 45:
             accent = (214.0, 216.0, 216.0) if np.mean(top) < 120 else (54.0, 44.0, 40.0)
-        hair_kinds = {"short": 0.50, "buzz": 0.20, "bald": 0.09, "cap": 0.08, "long": 0.06, "bun": 0.03, "bob": 0.04}
+        hair_kinds = {"short": 0.50, "buzz": 0.20, "bald": 0.08, "cap": 0.04, "long": 0.05, "bun": 0.03, "bob": 0.04}
         if femininity > 0.5:
             hair_kinds = {"long": 0.38, "ponytail": 0.22, "bob": 0.19, "bun": 0.09, "short": 0.10, "cap": 0.02}
         skin = _SKINS[int(generator.choice(len(_SKINS), p=(0.24, 0.24, 0.18, 0.14, 0.11, 0.09)))]
         dark = skin[2] < 170
         odds = (0.75, 0.2, 0.03, 0.0, 0.0, 0.0, 0.02) if dark else (0.24, 0.24, 0.2, 0.12, 0.08, 0.04, 0.08)
         hair = _HAIRS[int(generator.choice(len(_HAIRS), p=odds))]
-        legs_table = _LEGS if legs_kind != "jeans" else (_LEGS[0], _LEGS[0], _LEGS[1], _LEGS[2])
+        legs_table = _LEGS
         if legs_kind == "jeans":
             legs_table = ((_LEGS[0][0], 0.62), (_LEGS[1][0], 0.18), (_LEGS[2][0], 0.20))
+        legs, pattern = _garment(generator, legs_table), _pick(generator, patterns)
+        if chance() < _ALIKE_SHARE:
+            top, top_kind, legs, legs_kind = _ALIKE[int(generator.integers(len(_ALIKE)))]
+            top, legs = _shift(generator, top, 0.04), _shift(generator, legs, 0.04)
+            pattern = "logo" if top_kind != "shirt" and chance() < 0.2 else "plain"
         return Appearance(
             seed=int(generator.integers(2**31)),
             height=height,
@@ -130,13 +160,13 @@ class Wardrobe:
             beard=bool(femininity < 0.42 and chance() < 0.35),
             top=top,
             top_kind=top_kind,
-            top_pattern=_pick(generator, patterns),
+            top_pattern=pattern,
             accent=accent,
-            legs=_garment(generator, legs_table),
+            legs=legs,
             legs_kind=legs_kind,
             shoes=_garment(generator, _SHOES),
-            bag=_pick(generator, {"none": 0.66, "backpack": 0.16, "shoulder": 0.12, "tote": 0.06}),
-            bag_colour=_garment(generator, ((_TOPS[0][0], 0.5), (_TOPS[4][0], 0.2), (_TOPS[11][0], 0.2), (_TOPS[7][0], 0.1))),
+            bag=_pick(generator, {"none": 0.76, "backpack": 0.13, "shoulder": 0.08, "tote": 0.03}),
+            bag_colour=_garment(generator, ((_TOPS[0][0], 0.7), (_TOPS[4][0], 0.2), (_TOPS[11][0], 0.1))),
             stride=float(uniform(0.92, 1.10)),
             arm_swing=float(uniform(0.65, 1.25)),
             preferred_speed=float(np.clip(generator.normal(1.05, 0.14), 0.75, 1.4)),
@@ -152,7 +182,7 @@ def _pick(generator: np.random.Generator, odds: dict[str, float]) -> str:
 def _garment(generator: np.random.Generator, table: tuple[tuple[Colour, float], ...]) -> Colour:
     weights = np.array([weight for _, weight in table])
     colour = table[int(generator.choice(len(table), p=weights / weights.sum()))][0]
-    return _shift(generator, colour, 0.10)
+    return _shift(generator, colour, 0.06)
 
 
 def _shift(generator: np.random.Generator, colour: Colour, amount: float) -> Colour:
