@@ -118,11 +118,9 @@ def overlapping_pairs(first: Array, second: Array) -> tuple[Indices, Indices]:
     if not rows_count or not columns_count:
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
     if rows_count * columns_count < _SORT_FROM:
-        near = first[0][:, None] < second[2]
-        near &= first[2][:, None] > second[0]
-        near &= first[1][:, None] < second[3]
-        near &= first[3][:, None] > second[1]
-        rows, columns = divmod(near.ravel().nonzero()[0], columns_count)
+        near = first[:2, :, None] < second[2:, None]
+        near &= first[2:, :, None] > second[:2, None]
+        rows, columns = divmod((near[0] & near[1]).ravel().nonzero()[0], columns_count)
         return rows, columns
     order = second[0].argsort(kind="stable")
     left = second[0][order]
@@ -133,11 +131,9 @@ def overlapping_pairs(first: Array, second: Array) -> tuple[Indices, Indices]:
     skipped = counts.cumsum() - counts - begin
     columns = order[np.arange(len(rows)) - skipped.repeat(counts)]
     one, other = first.take(rows, axis=1), second.take(columns, axis=1)
-    near = one[0] < other[2]
-    near &= one[2] > other[0]
-    near &= one[1] < other[3]
-    near &= one[3] > other[1]
-    kept = near.nonzero()[0]
+    near = one[:2] < other[2:]
+    near &= one[2:] > other[:2]
+    kept = (near[0] & near[1]).nonzero()[0]
     return rows[kept], columns[kept]
 
 

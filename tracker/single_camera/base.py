@@ -186,7 +186,7 @@ class SingleCameraTracker:
             if abs(frame.dt - 1.0) < 1e-6:
                 frame.dt = 1.0
         frame.units = frame.embedded = frame.pairs = None
-        if self.appearance is not None and detections.features is not None and len(detections):
+        if self.appearance is not None and detections.features is not None and detections.features.size:
             dimension = detections.features.shape[1]
             if self.appearance.dimension is None:
                 self.appearance.dimension = dimension
@@ -393,4 +393,6 @@ def check_range(name: str, value: float, least: float, greatest: float) -> None:
         raise InputError(f"{name} is {value!r}; give a number")
     if not least <= value <= greatest:
         wanted = f"from {least:g} to {greatest:g}" if math.isfinite(greatest) else f"of at least {least:g}"
+        if not math.isfinite(least):
+            wanted = "that is a number"
         raise InputError(f"{name} is {value}; give a value {wanted}")

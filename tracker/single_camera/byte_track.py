@@ -60,6 +60,8 @@ class ByteTrack(SingleCameraTracker):
         self.duplicate_iou = duplicate_iou
         for name in ("first_match_cost", "second_match_cost", "tentative_match_cost", "duplicate_iou"):
             check_range(name, getattr(self, name), 0.0, 1.0)
+        for name in ("high_confidence", "low_confidence", "new_track_confidence"):
+            check_range(name, getattr(self, name), -np.inf, np.inf)
         super().__init__(
             frame_rate=frame_rate, lost_track_seconds=lost_track_seconds, confirmation_hits=2, immediate_updates=1
         )

@@ -81,6 +81,7 @@ class DeepSort(AppearanceTracker):
         confirmation_hits: int = 3,
         lost_track_seconds: float = 70 / 30,
     ) -> None:
+        check_range("minimum_confidence", minimum_confidence, -np.inf, np.inf)
         check_range("appearance_distance", appearance_distance, 0.0, 2.0)
         check_range("maximum_iou_distance", maximum_iou_distance, 0.0, 1.0)
         check_range("gating_distance", gating_distance, 0.0, np.inf)

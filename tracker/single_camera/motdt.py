@@ -74,6 +74,9 @@ class MOTDT(AppearanceTracker):
         lost_shown_seconds: float = 4 / 30,
         lost_shown_confidence: float = 0.3,
     ) -> None:
+        check_range("minimum_confidence", minimum_confidence, -np.inf, np.inf)
+        check_range("new_track_confidence", new_track_confidence, -np.inf, np.inf)
+        check_range("lost_shown_confidence", lost_shown_confidence, -np.inf, np.inf)
         check_range("suppression_iou", suppression_iou, 0.0, 1.0)
         check_range("score_decay", score_decay, 0.0, np.inf)
         check_range("appearance_distance", appearance_distance, 0.0, 2.0)

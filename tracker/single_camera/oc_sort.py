@@ -52,6 +52,7 @@ class OCSort(Sort):
         low_confidence: float = 0.1,
     ) -> None:
         check_range("frame_rate", frame_rate, 1e-6, 1e6)
+        check_range("low_confidence", low_confidence, -np.inf, np.inf)
         check_range("direction_seconds", direction_seconds, 0.0, 60.0)
         check_range("inertia", inertia, 0.0, 1.0)
         self.direction_seconds = direction_seconds
@@ -92,7 +93,7 @@ class OCSort(Sort):
             costs[pairs.similarity < self.minimum_iou] = np.inf
             return costs
 
-        # 1: as good as no overlap at all; the least IoU is seen to by the cost
+        # a pair is always better than none here: the cost itself sees to the least IoU
         yield Stage(everyone, confident, momentum_cost, 1.0 + self.inertia)
         if self.second_stage:
             unsure = (frame.scores > self.low_confidence) & ~confident

@@ -39,6 +39,7 @@ class Sort(SingleCameraTracker):
         minimum_hits: int = 3,
         lost_track_seconds: float | None = None,
     ) -> None:
+        check_range("minimum_confidence", minimum_confidence, -np.inf, np.inf)
         check_range("minimum_iou", minimum_iou, 0.0, 1.0)
         check_range("minimum_hits", minimum_hits, 0, np.inf)
         check_range("frame_rate", frame_rate, 1e-6, 1e6)

@@ -226,3 +226,15 @@ def test_extreme_coordinates_stay_finite(name: str, scale: float) -> None:
 def test_impossible_parameters_are_named(name: str, parameter: str, value: object) -> None:
     with pytest.raises(InputError, match=parameter):
         create_tracker(name, **{parameter: value})
+
+
+@pytest.mark.parametrize("name", ["sort", "ocsort", "deepsort", "motdt"])
+def test_confidence_that_is_no_number_is_named(name: str) -> None:
+    with pytest.raises(InputError, match="minimum_confidence is nan; give a value that is a number"):
+        create_tracker(name, minimum_confidence=float("nan"))
+
+
+def test_a_scorer_of_the_wrong_shape_is_named() -> None:
+    tracker = create_tracker("motdt", scorer=lambda image, boxes: np.ones((len(boxes), 2)))
+    with pytest.raises(InputError, match=r"scorer gave shape \(1, 2\) for 1 boxes"):
+        tracker.update(Detections([box(50)]))
