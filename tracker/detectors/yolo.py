@@ -34,12 +34,11 @@ _MAXIMUM_DETECTIONS = 1000
 _ACCELERATOR_BATCH = 16
 _TASKS_WITH_BOXES = ("detect", "segment", "pose")
 #: read once, when ultralytics is imported: no usage reports and no look-ups of hosts to see whether it could send any,
-#: no pip runs of its own, no banners, and only its own classes are built from a ``.pt`` file
+#: no pip runs of its own and no banners
 _QUIET_IMPORT = {
     "YOLO_OFFLINE": "true",
     "YOLO_AUTOINSTALL": "false",
     "YOLO_VERBOSE": "false",
-    "ULTRALYTICS_SAFE_LOAD": "true",
 }
 
 
@@ -61,8 +60,8 @@ class YoloDetector:
         model: a file (``.pt``, ``.yaml`` for an untrained network, or any export that ultralytics runs), or the name
             of a model of ultralytics (``yolo26n.pt``), which is downloaded once into :func:`cache_folder`.
         confidence: a box needs a higher score; ``None``: 0.1.
-        iou: boxes of a class that overlap by more are duplicates; ``None``: 0.7. Not used by models without
-            suppression (YOLO26).
+        iou: boxes of a class that overlap by more are duplicates; ``None``: 0.7. Not used where a
+            model has no suppression.
         image_size: longer side of the network's input in pixels; ``None``: what an export was made for, else 640.
         classes: wanted class numbers; ``None``: all.
         device: ``"auto"`` (the first CUDA device, else the processor), ``"cpu"``, ``"cuda:0"``, ``"mps"``, …
@@ -262,7 +261,7 @@ def _load(path: Path) -> Any:
     from ultralytics import YOLO
 
     try:
-        with _quiet():
+        with _quiet(), _own_classes_only():
             # exports do not always say what they are for
             model = YOLO(str(path), task=None if path.suffix in (".pt", ".yaml", ".yml") else "detect")
     except Exception as error:  # pickle, zip and PyTorch raise whatever they like on a file that is something else
@@ -287,6 +286,22 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _own_classes_only() -> Iterator[None]:
+    """Have ultralytics build only its own classes and PyTorch's from a ``.pt`` file, unless the user set otherwise."""
+    from ultralytics.nn import tasks
+
+    # versions that cannot do it have no such switch
+    if "ULTRALYTICS_SAFE_LOAD" in os.environ or not hasattr(tasks, "SAFE_LOAD"):
+        yield
+        return
+    before, tasks.SAFE_LOAD = tasks.SAFE_LOAD, True
+    try:
+        yield
+    finally:
+        tasks.SAFE_LOAD = before
 
 
 def _usable_cores() -> int:
