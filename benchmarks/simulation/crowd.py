@@ -29,12 +29,15 @@ _SPOTS = (
 
 @dataclass(frozen=True)
 class Visits:
-    """How long people stay, stay away and stand still; seconds, drawn between the two values."""
+    """How long people stay, stay away and stand still, in seconds drawn between the two values.
+
+    ``return_share`` of those who leave come back after being away that long, the others after four times as long.
+    """
 
     stay: tuple[float, float]
     away: tuple[float, float]
     pause: tuple[float, float] = (0.8, 3.0)
-    return_share: float = 0.75
+    return_share: float = 0.65
 
 
 @dataclass
@@ -54,6 +57,7 @@ class _Walker:
     gesture: int = 0
     gesture_weight: float = 0.0
     face: float | None = None
+    returns: bool = False
 
 
 class Crowd:
@@ -137,22 +141,31 @@ class Crowd:
 
     def _let_in(self) -> None:
         """Send the next person in when there is room and the doorway is free."""
-        if self._door >= 0 or self._time < self._next_entry or len(self.present) >= self._at_once:
+        room_left = self._at_once - len(self.present)
+        if self._door >= 0 or self._time < self._next_entry or room_left <= 0:
             return
-        waiting = [n for n, walker in enumerate(self._walkers) if walker.state == "away" and walker.until <= self._time]
-        if not waiting:
+        away = [number for number, walker in enumerate(self._walkers) if walker.state == "away"]
+        ready = [number for number in away if self._walkers[number].until <= self._time]
+        back = [number for number in ready if self._walkers[number].returns]
+        # Who said to be back soon keeps a place; others come in only where more places are free.
+        kept = sum(self._walkers[number].returns for number in away)
+        pool = back or ([number for number in ready if number not in back] if room_left > kept else [])
+        if not pool:
             return
-        fresh = [number for number in waiting if self._walkers[number].until == 0.0]
-        back = [number for number in waiting if self._walkers[number].until > 0.0]
-        pool = back if back and (not fresh or self._random.random() < self._visits.return_share) else fresh
         number = int(pool[int(self._random.integers(len(pool)))])
         walker = self._walkers[number]
-        ends = self._room.hidden_ends
+        ends = [
+            end
+            for end in self._room.hidden_ends
+            if all(np.hypot(*(self._walkers[other].place - end)) > 1.3 for other in self.present)
+        ]
+        if not ends:
+            return
         end = ends[int(self._random.integers(len(ends)))]
         walker.place = np.array(end) + self._random.uniform(-0.1, 0.1, 2)
         walker.heading = 0.0 if end[0] < self._room.door_centre else np.pi
         walker.velocity = np.array([np.cos(walker.heading), 0.0]) * walker.look.preferred_speed
-        walker.state = "entering"
+        walker.state, walker.returns = "entering", False
         walker.goal = (self._room.door_centre + float(self._random.uniform(-0.4, 0.2)), 1.35)
         walker.leave_at = self._time + 2.5 + self._draw(self._visits.stay)
         walker.goal_since = self._time
@@ -191,7 +204,7 @@ class Crowd:
             if to_goal < 0.4 or (walker.place[1] > 0.75 and waited > 8):
                 self._choose_goal(walker)
         elif walker.state == "walking":
-            if self._time > walker.leave_at:
+            if self._time > walker.leave_at and self._leaving() < 2:
                 walker.state, walker.goal = "leaving", (room.door_centre, 0.9)
                 walker.goal_since = self._time
             elif to_goal < 0.22 or (to_goal < 0.8 and waited > 7):
@@ -199,17 +212,24 @@ class Crowd:
             elif waited > 9:
                 self._choose_goal(walker)
         elif walker.state == "standing":
-            if self._time > walker.until or self._time > walker.leave_at:
+            if self._time > walker.until or (self._time > walker.leave_at and self._leaving() < 2):
                 self._choose_goal(walker)
         elif walker.state == "leaving" and to_goal < _QUEUE and self._door < 0:
             self._door = number
             ends = room.hidden_ends
             walker.goal = ends[int(self._random.integers(len(ends)))]
             walker.state = "exiting"
-        elif walker.state == "exiting" and to_goal < 0.25:
-            self._release(number)
+        elif walker.state == "exiting":
+            if walker.place[1] < -0.45:
+                self._release(number)
+            if to_goal > 0.3:
+                return
             walker.state = "away"
-            walker.until = self._time + self._draw(self._visits.away)
+            walker.returns = bool(self._random.random() < self._visits.return_share)
+            walker.until = self._time + self._draw(self._visits.away) * (1 if walker.returns else 4)
+
+    def _leaving(self) -> int:
+        return sum(walker.state in ("leaving", "exiting") and walker.place[1] > 0 for walker in self._walkers)
 
     def _release(self, number: int) -> None:
         if self._door == number:

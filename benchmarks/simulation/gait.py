@@ -64,7 +64,7 @@ class Stance:
 
     x: float
     y: float
-    heading: float
+    heading: float = 0.0
     phase: float = 0.0
     speed: float = 0.0
     look: float = 0.0

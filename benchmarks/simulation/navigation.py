@@ -33,14 +33,16 @@ class Navigator:
         self._cells = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
         free = room.inside(self._cells, margin).reshape(self._rows, self._columns)
         clearance = ndimage.distance_transform_edt(free) * _STEP
-        self._free = np.flatnonzero(free)
+        _, (near_rows, near_columns) = ndimage.distance_transform_edt(~free, return_indices=True)
+        self._nearest = near_rows * self._columns + near_columns
         self._graph = _grid_graph(free, 1 + 1.5 * np.exp(-clearance / 0.20))
         self._next: dict[int, NDArray[np.int32]] = {}
 
     def cell(self, x: float, y: float) -> int:
         """Return the free cell nearest to a place."""
-        distance = np.hypot(self._cells[self._free, 0] - x, self._cells[self._free, 1] - y)
-        return int(self._free[int(np.argmin(distance))])
+        column = min(max(int((x - self._low[0]) / _STEP), 0), self._columns - 1)
+        row = min(max(int((y - self._low[1]) / _STEP), 0), self._rows - 1)
+        return int(self._nearest[row, column])
 
     def waypoint(self, place: tuple[float, float], goal_place: tuple[float, float]) -> tuple[float, float]:
         """Return a place a few steps ahead on the way from ``place`` to the goal; the goal itself when near."""
