@@ -133,6 +133,9 @@ def simulate_room(
             _publish(staging, folder)
         except OSError as error:
             raise _cannot_write(folder, error) from None
+    except InputError as error:
+        # A person knows the folder asked for, not the hidden one inside it.
+        raise InputError(str(error).replace(str(staging), str(folder))) from None
     finally:
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
