@@ -1,0 +1,5 @@
+"""``python -m apps``: the ``multicam`` command."""
+
+from apps.cli import main
+
+main()

@@ -1,0 +1,115 @@
+"""Build the parts of a run from its settings: the only place where both halves meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from apps.settings import TrackSettings
+from tracker.detectors import create_detector
+from tracker.errors import InputError, nearest_name_hint
+from tracker.pipeline import MultiCameraPipeline, PipelineSettings
+from tracker.protocols import Detector, Embedder
+from tracker.single_camera import create_tracker
+from tracker.video.cameras import CameraSettings
+from tracker.video.source_base import Source
+
+__all__ = ["build_detector", "build_embedder", "build_pipeline", "check_tracker", "class_numbers", "input_files"]
+
+
+def build_detector(settings: TrackSettings, cameras: Sequence[CameraSettings]) -> Detector:
+    """Return the detector that the settings name."""
+    files: Mapping[str, str | Path] = {
+        camera.name: camera.detections for camera in cameras if camera.detections is not None
+    }
+    return create_detector(
+        settings.detector,
+        confidence=settings.confidence,
+        iou=settings.iou,
+        image_size=settings.image_size,
+        classes=settings.classes,
+        device=settings.device,
+        half=settings.half,
+        runtime=settings.runtime,
+        camera_detections=files,
+    )
+
+
+def build_embedder(settings: TrackSettings) -> Embedder | None:
+    """Return the embedder that the settings name, or ``None`` for ``"none"``."""
+    if not settings.attempts_identities:
+        return None
+    from reid_models.embedder import create_embedder
+
+    return create_embedder(
+        settings.embedder,
+        weights=settings.embedder_weights,
+        device=settings.device,
+        half=settings.half,
+        runtime=settings.runtime,
+    )
+
+
+def build_pipeline(
+    settings: TrackSettings, cameras: Sequence[CameraSettings], sources: Sequence[Source]
+) -> MultiCameraPipeline:
+    """Return the pipeline for opened sources."""
+    return MultiCameraPipeline(
+        {source.name: source.frame_rate for source in sources},
+        build_detector(settings, cameras),
+        build_embedder(settings),
+        settings.pipeline,
+        image_sizes={source.name: source.size for source in sources},
+    )
+
+
+def check_tracker(settings: PipelineSettings) -> None:
+    """Check the tracker's name and parameters, which needs no model.
+
+    Raises:
+        InputError: unknown tracker or parameter, or a value that cannot be; ``frame_rate`` is the sources' to say.
+    """
+    parameters = settings.tracker_parameters
+    if "frame_rate" in parameters:
+        raise InputError(
+            f"--tracker-option frame_rate={parameters['frame_rate']}: each source has its own frame rate; leave it "
+            "out, and give the rate of a folder of images as frame_rate: in cameras.yaml"
+        )
+    if "name" in parameters:
+        raise InputError(f"--tracker-option name={parameters['name']}: choose it with --tracker {parameters['name']}")
+    create_tracker(settings.tracker, **parameters)
+
+
+def input_files(settings: TrackSettings, cameras: Sequence[CameraSettings]) -> list[Path]:
+    """Return the files that a run reads, as far as its settings name them."""
+    files = [Path(source).expanduser() for source in settings.sources]
+    files += [Path(camera.source).expanduser() for camera in cameras]
+    files += [camera.detections for camera in cameras if camera.detections is not None]
+    if settings.detector.startswith("mot:"):
+        given = settings.detector.removeprefix("mot:").strip()
+        named = [Path(given.replace("{camera}", camera.name)).expanduser() for camera in cameras]
+        files += named + [path / f"{camera.name}.txt" for path, camera in zip(named, cameras)]
+    return files
+
+
+def class_numbers(text: str) -> list[int] | None:
+    """Return the class numbers of ``"person,car"`` or ``"0,2"``; ``None`` for ``"all"``.
+
+    Raises:
+        InputError: a name that COCO does not have; the nearest is suggested.
+    """
+    from tracker.detectors.class_names import COCO_CLASS_NAMES
+
+    if text.strip().lower() == "all":
+        return None
+    by_name = {name: number for number, name in COCO_CLASS_NAMES.items()}
+    numbers = []
+    for part in text.replace(";", ",").split(","):
+        word = part.strip().lower()
+        if word.isdigit():
+            numbers.append(int(word))
+        elif word in by_name:
+            numbers.append(by_name[word])
+        else:
+            raise InputError(f"unknown class {part.strip()!r}: {nearest_name_hint(word, by_name)}")
+    return numbers

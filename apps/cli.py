@@ -1,0 +1,221 @@
+"""The ``multicam`` command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="multicam",
+    help="One identity per person across cameras: from videos to tracks, and proof of how well it works.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_INPUT = "Input"
+_MODELS = "Models"
+_TRACKING = "Tracking and identities"
+_OUTPUT = "Output"
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"multicam {installed('multicam-tracker')}")
+        raise typer.Exit
+
+
+@app.command()
+def track(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Videos, image folders (MOTChallenge too), webcam numbers, rtsp:// or http:// addresses, cameras.yaml."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.", rich_help_panel=_OUTPUT)],
+    detector: Annotated[
+        str,
+        typer.Option(help="An ultralytics model (name or .pt), an .onnx file, or mot:PATH.", rich_help_panel=_MODELS),
+    ] = "yolo26n.pt",
+    confidence: Annotated[
+        float | None,
+        typer.Option("--confidence", "--conf", help="Lowest detector score used.", rich_help_panel=_MODELS),
+    ] = None,
+    iou: Annotated[
+        float | None, typer.Option(help="Overlap from which boxes are duplicates.", rich_help_panel=_MODELS)
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option("--image-size", "--imgsz", help="Detector input size in pixels.", rich_help_panel=_MODELS),
+    ] = None,
+    classes: Annotated[
+        str, typer.Option(help="Classes to track, by name or number, with commas; or 'all'.", rich_help_panel=_MODELS)
+    ] = "person",
+    embedder: Annotated[
+        str,
+        typer.Option(
+            help="A model name (with --embedder-weights), an .onnx file, color_histogram, or none.",
+            rich_help_panel=_MODELS,
+        ),
+    ] = "color_histogram",
+    embedder_weights: Annotated[
+        Path | None, typer.Option(help="Checkpoint of the embedder.", rich_help_panel=_MODELS)
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda:0, …", rich_help_panel=_MODELS)] = "auto",
+    half: Annotated[
+        bool, typer.Option("--half", help="16-bit precision where the device has it.", rich_help_panel=_MODELS)
+    ] = False,
+    runtime: Annotated[
+        str, typer.Option(help="For ONNX files: auto, openvino, onnxruntime.", rich_help_panel=_MODELS)
+    ] = "auto",
+    tracker: Annotated[
+        str,
+        typer.Option(help="bytetrack, botsort, ocsort, deepsort, sort or motdt.", rich_help_panel=_TRACKING),
+    ] = "bytetrack",
+    tracker_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A setting of the tracker; repeatable.", rich_help_panel=_TRACKING),
+    ] = None,
+    false_match_rate: Annotated[
+        float,
+        typer.Option(help="Share of different people that may be taken for one.", rich_help_panel=_TRACKING),
+    ] = 0.01,
+    views: Annotated[
+        str,
+        typer.Option(
+            help="auto: views may overlap, and learn how; separate: nobody is in two views at once.",
+            rich_help_panel=_TRACKING,
+        ),
+    ] = "auto",
+    stride: Annotated[
+        int, typer.Option("--stride", "--vid-stride", help="Use every n-th frame.", rich_help_panel=_INPUT)
+    ] = 1,
+    max_frames: Annotated[
+        int | None, typer.Option(help="Frames of each source, at most.", rich_help_panel=_INPUT)
+    ] = None,
+    video: Annotated[
+        bool, typer.Option("--video/--no-video", help="Write an annotated video per camera.", rich_help_panel=_OUTPUT)
+    ] = True,
+    mosaic: Annotated[
+        bool, typer.Option("--mosaic", help="Write mosaic.mp4: all cameras in one.", rich_help_panel=_OUTPUT)
+    ] = False,
+    trails: Annotated[
+        bool,
+        typer.Option("--trails", "--show-trajectories", help="Draw where people came from.", rich_help_panel=_OUTPUT),
+    ] = False,
+    save_crops: Annotated[
+        bool,
+        typer.Option(
+            "--save-crops", help="Save crops of every identity, and a contact sheet.", rich_help_panel=_OUTPUT
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the results of an earlier run.", rich_help_panel=_OUTPUT)
+    ] = False,
+    show: Annotated[bool, typer.Option("--show", help="Show a window (q ends).", rich_help_panel=_OUTPUT)] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)] = False,
+    seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=_TRACKING)] = 0,
+) -> None:
+    """Track people through one or many videos and give each person one identity across all cameras."""
+    from apps.build import class_numbers
+    from apps.settings import OutputSettings, TrackSettings
+    from apps.validation import checked, parse_options
+
+    settings = checked(
+        TrackSettings,
+        sources=sources,
+        detector=detector,
+        confidence=confidence,
+        iou=iou,
+        image_size=image_size,
+        classes=class_numbers(classes),
+        device=device,
+        half=half,
+        runtime=runtime,
+        embedder=embedder,
+        embedder_weights=embedder_weights,
+        stride=stride,
+        max_frames=max_frames,
+        seed=seed,
+        pipeline={
+            "tracker": tracker,
+            "tracker_parameters": parse_options(tracker_option or [], "--tracker-option"),
+            "identities": {"false_match_rate": false_match_rate, "views": views},
+        },
+    )
+    outputs = OutputSettings(
+        folder=output, overwrite=overwrite, video=video, mosaic=mosaic, trails=trails, save_crops=save_crops,
+        show=show, quiet=quiet,
+    )  # fmt: skip
+    from rich.console import Console
+
+    from apps.track import run_track
+
+    console = None if quiet else Console(stderr=True)
+    report = run_track(settings, outputs, console)
+    if console is not None:
+        from apps.summary import print_summary
+
+        print_summary(report, Console())
+    if report.interrupted:
+        raise typer.Exit(130)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; what a person can mend is one line on standard error and exit code 2."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except KeyboardInterrupt:
+        _fail("stopped.", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except ValueError as error:
+        if type(error).__name__ != "InputError":
+            raise
+        _fail(str(error), 2)
+    except ImportError as error:
+        if "libGL" not in str(error) and "libgthread" not in str(error):
+            raise
+        _fail(f"OpenCV needs a system library ({error}): install it, on Debian: apt-get install libgl1 libglib2.0-0", 2)
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        _fail(f"{(error.strerror or str(error)).lower()}{where}", 2)
+    except Exception as error:
+        # Typer's own errors, which derive from click's or from a copy of them, as the version has it.
+        if not hasattr(error, "format_message"):
+            raise
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.exit(2)
+        from apps.usage import usage_problem
+
+        _fail(usage_problem(error, sys.argv[1:] if arguments is None else arguments), 2)
+    else:
+        if isinstance(code, int) and code:
+            sys.exit(code)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    with contextlib.suppress(BrokenPipeError):
+        print(f"multicam: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

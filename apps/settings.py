@@ -1,0 +1,56 @@
+"""Settings of ``multicam track``, checked by pydantic; written to ``run.json`` and enough to run it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tracker.pipeline import PipelineSettings
+
+__all__ = ["DEFAULT_DETECTOR", "DEFAULT_EMBEDDER", "OutputSettings", "TrackSettings"]
+
+DEFAULT_DETECTOR = "yolo26n.pt"
+DEFAULT_EMBEDDER = "color_histogram"
+
+
+class OutputSettings(BaseModel):
+    """What a run writes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: Path
+    overwrite: bool = False
+    video: bool = True
+    mosaic: bool = False
+    trails: bool = False
+    save_crops: bool = False
+    show: bool = False
+    quiet: bool = False
+
+
+class TrackSettings(BaseModel):
+    """Everything that decides the result of a run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sources: list[str]
+    detector: str = DEFAULT_DETECTOR
+    confidence: float | None = Field(default=None, allow_inf_nan=False)
+    iou: float | None = Field(default=None, ge=0, le=1)
+    image_size: int | None = Field(default=None, ge=32)
+    classes: list[int] | None = [0]
+    device: str = "auto"
+    half: bool = False
+    runtime: str = Field(default="auto", pattern="^(auto|openvino|onnxruntime|torch)$")
+    embedder: str = DEFAULT_EMBEDDER
+    embedder_weights: Path | None = None
+    stride: int = Field(default=1, ge=1)
+    max_frames: int | None = Field(default=None, ge=1)
+    seed: int = 0
+    pipeline: PipelineSettings = PipelineSettings()
+
+    @property
+    def attempts_identities(self) -> bool:
+        """Whether identities across cameras are attempted."""
+        return self.embedder.lower() != "none"

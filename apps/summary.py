@@ -1,0 +1,22 @@
+"""What a run found, in a few lines."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from apps.run_record import RunReport
+
+__all__ = ["print_summary"]
+
+
+def print_summary(report: RunReport, console: Console) -> None:
+    """Print how many people were found, how fast, and where the results lie."""
+    frames = sum(report.frames.values())
+    cameras = len(report.frames)
+    people = "1 identity" if report.identities == 1 else f"{report.identities} identities"
+    shared = f", {report.shared_identities} of them in several cameras" if cameras > 1 else ""
+    console.print(
+        f"[bold]{people}[/bold]{shared}; {frames} frames of {cameras} camera{'s' if cameras != 1 else ''} "
+        f"in {report.seconds:.1f} s ({frames / max(report.seconds, 1e-9):.1f} frames/s)."
+    )
+    console.print(f"Results: {report.folder}", soft_wrap=True, markup=False, emoji=False)

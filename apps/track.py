@@ -1,0 +1,351 @@
+"""``multicam track``: videos of one or many cameras in, one identity per person out."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.build import build_pipeline, check_tracker, input_files
+from apps.crop_keeper import CropKeeper
+from apps.interrupts import StopRequest
+from apps.notices import Notices
+from apps.output_folder import RUN_RECORD, OutputFolder
+from apps.progress import CameraProgress
+from apps.rendering import Renderer
+from apps.run_record import RunReport, run_record, write_run_record
+from apps.settings import OutputSettings, TrackSettings
+from tracker.errors import InputError
+from tracker.pipeline import CameraResult, MultiCameraPipeline
+from tracker.storage.atomic import AtomicFile
+from tracker.storage.event_log import EventLog
+from tracker.storage.results import (
+    ObservationSpool,
+    identity_records,
+    write_identities_json,
+    write_mot,
+    write_tracks_csv,
+    write_tracks_jsonl,
+)
+from tracker.video.cameras import CameraSettings, cameras_from_sources
+from tracker.video.source_base import Source
+from tracker.video.sources import open_source
+from tracker.video.synchronizer import synchronize
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["run_track"]
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the stages of one run share."""
+
+    settings: TrackSettings
+    outputs: OutputSettings
+    folder: OutputFolder
+    cameras: list[CameraSettings]
+    sources: list[Source]
+    pipeline: MultiCameraPipeline
+    spool: ObservationSpool
+    events: EventLog
+    crops: CropKeeper | None
+    notices: Notices
+    console: Console | None
+    interrupted: bool = False
+    failure: InputError | None = None
+    last_frame: dict[str, int] = field(default_factory=dict)
+    frame_counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        return [camera.name for camera in self.cameras]
+
+    @property
+    def has_live_source(self) -> bool:
+        return any(source.is_live for source in self.sources)
+
+    def identity_of(self, camera: int, tracks: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.int64]:
+        return self.pipeline.identities.identity_of(self.cameras[camera].name, tracks, times)
+
+
+def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console | None = None) -> RunReport:
+    """Track people through all sources and write the results.
+
+    An interrupt (Ctrl-C) ends the run early: what was done so far is written properly. A second one stops at once and
+    leaves no half-written file. Results appear in the folder together, at the end. A run that breaks off by itself
+    leaves the results of an earlier run as they were; in a folder without any it writes what was done.
+
+    Args:
+        settings: what to do.
+        outputs: what to write and where.
+        console: where progress and warnings are shown; ``None``: nowhere.
+
+    Raises:
+        InputError: something given cannot be used.
+        KeyboardInterrupt: interrupted twice, or before the first frame; nothing has been written.
+    """
+    cameras = cameras_from_sources(settings.sources)
+    # What needs no model and no video is refused first.
+    check_tracker(settings.pipeline)
+    inputs = input_files(settings, cameras)
+    folder = OutputFolder(outputs.folder, overwrite=outputs.overwrite, inputs=inputs)
+    started = time.time()
+    with contextlib.ExitStack() as stack:
+        notices = stack.enter_context(Notices(console))
+        sources = [
+            stack.enter_context(open_source(camera, stride=settings.stride, max_frames=settings.max_frames,
+                                            read_images=_needs_images(settings, outputs)))
+            for camera in cameras
+        ]  # fmt: skip
+        pipeline = build_pipeline(settings, cameras, sources)
+        stop = stack.enter_context(StopRequest())
+        stack.enter_context(folder)
+        _reserve(folder, cameras, outputs)
+        try:
+            run = _Run(
+                settings,
+                outputs,
+                folder,
+                cameras,
+                sources,
+                pipeline,
+                stack.enter_context(ObservationSpool(folder.staging)),
+                stack.enter_context(EventLog(AtomicFile(folder.file("events.jsonl")))),
+                CropKeeper(folder.staging) if outputs.save_crops else None,
+                notices,
+                console,
+            )
+            if run.crops is not None:
+                stack.callback(run.crops.close)
+            if not settings.attempts_identities and len(cameras) > 1:
+                notices.say("No embedder: people are tracked by motion alone, "
+                            "identities across cameras are not attempted.")  # fmt: skip
+            _analyse(run, stop)
+            if run.failure is not None and (folder.had_files or not run.frame_counts):
+                raise run.failure
+            if run.interrupted and not run.frame_counts:
+                raise KeyboardInterrupt
+            report = _write_results(run, stop, started)
+        except InputError as error:
+            raise InputError(folder.shown(str(run.failure or error))) from error
+    if run.failure is not None:
+        raise InputError(folder.shown(f"{run.failure} (what was done before is in {folder.path})"))
+    return report
+
+
+def _reserve(folder: OutputFolder, cameras: list[CameraSettings], outputs: OutputSettings) -> None:
+    """Find out before hours of work whether a result cannot have its name."""
+    names = ["mosaic.mp4"] if outputs.mosaic else []
+    names += ["crops/identity", "contact_sheet.jpg"] if outputs.save_crops else []
+    names += [
+        f"{camera.name}{suffix}" for camera in cameras for suffix in ((".mp4", ".txt") if outputs.video else (".txt",))
+    ]
+    for name in [*names, "tracks.jsonl", "tracks.csv", "identities.json", "events.jsonl", RUN_RECORD]:
+        folder.file(name)
+
+
+def _needs_images(settings: TrackSettings, outputs: OutputSettings) -> bool:
+    return (
+        not settings.detector.startswith("mot:")
+        or settings.attempts_identities
+        or outputs.video
+        or outputs.mosaic
+        or outputs.save_crops
+        or outputs.show
+    )
+
+
+def _analyse(run: _Run, stop: StopRequest) -> None:
+    """Detect, embed, track and identify until the sources end, or something breaks it off, which the run notes."""
+    totals = {source.name: source.frame_count for source in run.sources}
+    live = _live_renderer(run)
+    with contextlib.ExitStack() as stack:
+        progress = stack.enter_context(CameraProgress("track", totals, run.console))
+        if live is not None:
+            stack.enter_context(live)
+        instants = synchronize(run.sources)
+        stack.callback(instants.close)  # type: ignore[attr-defined]
+        index_of = {name: index for index, name in enumerate(run.names)}
+        try:
+            for frames in instants:
+                results, events = run.pipeline.step(frames)
+                run.events.add(events)
+                for result in results:
+                    _record(run, index_of[result.frame.camera], result)
+                    progress.advance(result.frame.camera)
+                if live is not None:
+                    _show(run, live, results, stop)
+                if stop.requested:
+                    break
+        except InputError as error:
+            run.failure = error
+        run.interrupted = stop.requested
+        for source in run.sources:
+            progress.finish(source.name, run.frame_counts.get(source.name, 0))
+    if run.interrupted:
+        run.notices.say("Interrupted: finishing what was done so far. Interrupt again to stop at once.")
+    run.events.add(run.pipeline.finish())
+    for source in run.sources:
+        for warning in source.warnings:
+            run.notices.warn(warning)
+
+
+def _record(run: _Run, camera: int, result: CameraResult) -> None:
+    frame, tracks = result.frame, result.tracks
+    run.last_frame[frame.camera] = frame.index
+    run.frame_counts[frame.camera] = run.frame_counts.get(frame.camera, 0) + 1
+    run.spool.append(camera, frame.index, frame.time, tracks.ids, tracks.boxes, tracks.scores, tracks.classes)
+    if run.crops is None or frame.image is None:
+        return
+    height, width = frame.image.shape[:2]
+    for track, box, quality in zip(tracks.ids.tolist(), tracks.boxes, result.qualities.tolist()):
+        x1, y1 = (int(max(0, round(float(value)))) for value in box[:2])
+        x2, y2 = min(width, round(float(box[2]))), min(height, round(float(box[3])))
+        if x2 - x1 >= 4 and y2 - y1 >= 8:
+            run.crops.offer(camera, track, frame.index, frame.time, quality, frame.image[y1:y2, x1:x2])
+
+
+def _live_renderer(run: _Run) -> Renderer | None:
+    """Return a renderer for the first pass: for a window, and for live cameras, which cannot be read twice."""
+    write = run.has_live_source and (run.outputs.video or run.outputs.mosaic)
+    if not write and not run.outputs.show:
+        return None
+    paths = [run.folder.file(f"{name}.mp4") for name in run.names] if write and run.outputs.video else []
+    mosaic_path = run.folder.file("mosaic.mp4") if write and run.outputs.mosaic else None
+    rates = [source.frame_rate for source in run.sources]
+    return Renderer(run.names, rates, paths, mosaic_path, trails=run.outputs.trails, keep_mosaic=run.outputs.show)
+
+
+def _show(run: _Run, renderer: Renderer, results: list[CameraResult], stop: StopRequest) -> None:
+    for result in results:
+        renderer.draw(result.frame, result.tracks.boxes, result.identities)
+    renderer.finish_instant(min(result.frame.time for result in results))
+    if not run.outputs.show or renderer.picture is None:
+        return
+    import cv2
+
+    try:
+        cv2.imshow("multicam (q ends)", renderer.picture)
+        key = cv2.waitKey(1) & 0xFF
+    except cv2.error:
+        raise InputError(
+            "no window can be opened here: leave --show out, the videos are written all the same"
+        ) from None
+    if key in (ord("q"), 27):
+        stop.requested = True
+
+
+def _write_results(run: _Run, stop: StopRequest, started: float) -> RunReport:
+    rendering = time.perf_counter()
+    if not run.has_live_source and (run.outputs.video or run.outputs.mosaic):
+        _render(run, stop)
+    rendered = time.perf_counter() - rendering
+    folder, names = run.folder, run.names
+    for camera, name in enumerate(names):
+        write_mot(folder.file(f"{name}.txt"), run.spool, camera, run.identity_of)
+    write_tracks_jsonl(folder.file("tracks.jsonl"), run.spool, names, run.identity_of)
+    write_tracks_csv(folder.file("tracks.csv"), run.spool, names, run.identity_of)
+    best: dict[int, str] = {}
+    if run.crops is not None:
+        best, written = run.crops.write(folder.staging, names, run.identity_of)
+        for name in written:
+            folder.file(name)
+    records = identity_records(run.spool, names, run.identity_of, best)
+    write_identities_json(folder.file("identities.json"), records)
+    run.events.commit()
+    report = RunReport(
+        folder=folder.path,
+        identities=len(records),
+        shared_identities=sum(len(record.cameras) > 1 for record in records),
+        frames=run.frame_counts,
+        seconds=time.time() - started,
+        render_seconds=rendered,
+        interrupted=run.interrupted,
+        warnings=run.notices.warnings,
+        failure=None if run.failure is None else folder.shown(str(run.failure)),
+    )
+    write_run_record(folder, run_record(run.settings, run.outputs, run.pipeline, run.cameras, run.sources, report))
+    with stop.shielded():
+        folder.publish()
+    return report
+
+
+def _render(run: _Run, stop: StopRequest) -> None:
+    """Read the sources again and draw every frame with the identities as they are known at the end."""
+    paths = [run.folder.file(f"{name}.mp4") for name in run.names] if run.outputs.video else []
+    mosaic_path = run.folder.file("mosaic.mp4") if run.outputs.mosaic else None
+    settings = run.settings
+    told = stop.requested
+    observations = {name: _Observations(run, camera) for camera, name in enumerate(run.names)}
+    with contextlib.ExitStack() as stack:
+        sources = [
+            stack.enter_context(open_source(camera, stride=settings.stride, max_frames=settings.max_frames))
+            for camera in run.cameras
+            if camera.name in run.last_frame
+        ]
+        rates = [source.frame_rate for source in sources]
+        names = [source.name for source in sources]
+        renderer = stack.enter_context(Renderer(
+            names, rates, [path for path in paths if path.stem in names], mosaic_path, trails=run.outputs.trails
+        ))  # fmt: skip
+        progress = stack.enter_context(CameraProgress("write", run.frame_counts, run.console))
+        instants: Iterator[list[Any]] = synchronize(sources)
+        stack.callback(instants.close)  # type: ignore[attr-defined]
+        for frames in instants:
+            if stop.requested and not told:
+                told = True
+                run.notices.say("All frames are analysed: finishing the videos. Interrupt again to stop at once.")
+            wanted = [frame for frame in frames if frame.index <= run.last_frame[frame.camera]]
+            for frame in wanted:
+                boxes, identities = observations[frame.camera].at(frame.index)
+                renderer.draw(frame, boxes, identities)
+                progress.advance(frame.camera)
+            if wanted:
+                renderer.finish_instant(min(frame.time for frame in wanted))
+            for name in names:
+                if all(frame.index >= run.last_frame[name] for frame in frames if frame.camera == name) and any(
+                    frame.camera == name for frame in frames
+                ):
+                    renderer.camera_ended(name)
+            if not wanted and all(frame.index > run.last_frame[frame.camera] for frame in frames):
+                break
+
+
+class _Observations:
+    """One camera's observations, frame after frame."""
+
+    def __init__(self, run: _Run, camera: int) -> None:
+        self._run = run
+        self._camera = camera
+        self._chunks = run.spool.chunks(camera, 8192)
+        self._records: NDArray[np.void] | None = next(self._chunks, None)
+        self._position = 0
+
+    def at(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return boxes (N, 4) and final identities (N,) of the frame ``index``; asked for in ascending order."""
+        boxes: list[NDArray[np.float32]] = []
+        identities: list[NDArray[np.int64]] = []
+        while self._records is not None:
+            frames = self._records["frame"]
+            first = self._position + int(np.searchsorted(frames[self._position :], index, side="left"))
+            last = self._position + int(np.searchsorted(frames[self._position :], index, side="right"))
+            rows = self._records[first:last]
+            if len(rows):
+                boxes.append(rows["box"])
+                tracks, times = np.ascontiguousarray(rows["track"]), np.ascontiguousarray(rows["time"])
+                identities.append(self._run.identity_of(self._camera, tracks, times))
+            self._position = last
+            if last < len(frames):
+                break
+            self._records = next(self._chunks, None)
+            self._position = 0
+        if not boxes:
+            return np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
+        return np.concatenate(boxes), np.concatenate(identities)

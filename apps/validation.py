@@ -1,0 +1,56 @@
+"""Options of the command line into settings, with errors that name the option."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from tracker.errors import InputError
+
+__all__ = ["checked", "parse_options"]
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+#: a pattern that lists the words it allows
+_CHOICES = re.compile(r"\^\(([\w|]+)\)\$")
+
+
+def checked(kind: type[Settings], **values: Any) -> Settings:
+    """Return ``kind(**values)``; a value that cannot be is named in one line.
+
+    Raises:
+        InputError: a value of the wrong type or range.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        option = "--" + str(problem["loc"][-1]).replace("_", "-")
+        message = str(problem["msg"]).replace("Input should be", "it must be")
+        choices = _CHOICES.fullmatch(str(problem.get("ctx", {}).get("pattern", "")))
+        if choices is not None:
+            message = f"give {', '.join(choices[1].split('|')[:-1])} or {choices[1].split('|')[-1]}"
+        given = problem.get("input")
+        raise InputError(f"{option} is {given!r}: {message[:1].lower()}{message[1:]}") from None
+
+
+def parse_options(options: Sequence[str], name: str) -> dict[str, Any]:
+    """Return ``{"lost_track_seconds": 2.0}`` for ``["lost_track_seconds=2"]``; values are read as YAML scalars.
+
+    Raises:
+        InputError: an option without ``=``.
+    """
+    values: dict[str, Any] = {}
+    for option in options:
+        key, equals, text = option.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"{name} {option!r} is not NAME=VALUE: write for example {name} lost_track_seconds=2")
+        try:
+            values[key.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            values[key.strip()] = text
+    return values
