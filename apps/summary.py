@@ -17,6 +17,7 @@ def print_summary(report: RunReport, console: Console) -> None:
     shared = f", {report.shared_identities} of them in several cameras" if cameras > 1 else ""
     console.print(
         f"[bold]{people}[/bold]{shared}; {frames} frames of {cameras} camera{'s' if cameras != 1 else ''} "
-        f"in {report.seconds:.1f} s ({frames / max(report.seconds, 1e-9):.1f} frames/s)."
+        f"in {report.seconds:.1f} s ({frames / max(report.seconds, 1e-9):.1f} frames/s).",
+        soft_wrap=True,
     )
     console.print(f"Results: {report.folder}", soft_wrap=True, markup=False, emoji=False)
