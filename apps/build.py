@@ -12,6 +12,7 @@ from tracker.pipeline import MultiCameraPipeline, PipelineSettings
 from tracker.protocols import Detector, Embedder
 from tracker.single_camera import create_tracker
 from tracker.video.cameras import CameraSettings
+from tracker.video.frames import Frame
 from tracker.video.source_base import Source
 
 __all__ = ["build_detector", "build_embedder", "build_pipeline", "check_tracker", "class_numbers", "input_files"]
@@ -54,9 +55,13 @@ def build_pipeline(
     settings: TrackSettings, cameras: Sequence[CameraSettings], sources: Sequence[Source]
 ) -> MultiCameraPipeline:
     """Return the pipeline for opened sources."""
+    detector = build_detector(settings, cameras)
+    if not detector.needs_images:
+        # Reads the files of all cameras: one that cannot be used shows now and not when its camera starts, hours later.
+        detector.detect([Frame(camera.name, 0, 0.0, None) for camera in cameras])
     return MultiCameraPipeline(
         {source.name: source.frame_rate for source in sources},
-        build_detector(settings, cameras),
+        detector,
         build_embedder(settings),
         settings.pipeline,
         image_sizes={source.name: source.size for source in sources},

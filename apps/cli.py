@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -167,7 +168,8 @@ def track(
     from apps.track import run_track
 
     console = None if quiet else Console(stderr=True)
-    report = run_track(settings, outputs, console)
+    with _stoppable():
+        report = run_track(settings, outputs, console)
     if console is not None:
         from apps.summary import print_summary
 
@@ -209,6 +211,15 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         if isinstance(code, int) and code:
             sys.exit(code)
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Say so when a person stops a command for good; typer would only end it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _fail("stopped.", 130)
 
 
 def _fail(message: str, code: int) -> NoReturn:

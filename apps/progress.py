@@ -64,6 +64,8 @@ class CameraProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._progress is not None:
+            # Of what did not begin there is nothing to show.
+            self._progress.live.transient = not any(task.completed for task in self._progress.tasks)
             self._progress.stop()
 
     def advance(self, name: str) -> None:

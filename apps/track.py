@@ -96,6 +96,7 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
     check_tracker(settings.pipeline)
     inputs = input_files(settings, cameras)
     folder = OutputFolder(outputs.folder, overwrite=outputs.overwrite, inputs=inputs)
+    _reserve(folder, cameras, outputs)
     started = time.time()
     with contextlib.ExitStack() as stack:
         notices = stack.enter_context(Notices(console))
@@ -107,7 +108,6 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
         pipeline = build_pipeline(settings, cameras, sources)
         stop = stack.enter_context(StopRequest())
         stack.enter_context(folder)
-        _reserve(folder, cameras, outputs)
         try:
             run = _Run(
                 settings,

@@ -81,7 +81,9 @@ def test_boxes_are_drawn_where_the_table_has_them(finished: Path, studio: Studio
         assert edge.any(axis=0).mean() > 0.8, "the upper edge of the box"
 
 
-def test_trails_are_drawn_only_when_asked_for(finished: Path, multicam: Command, studio: Studio, tmp_path: Path) -> None:
+def test_trails_are_drawn_only_when_asked_for(
+    finished: Path, multicam: Command, studio: Studio, tmp_path: Path
+) -> None:
     code = multicam("track", studio.hall, "-o", tmp_path, "--detector", studio.detections, "--quiet").code
     assert code == 0
     _, without, _ = frames_of(tmp_path / "hall.mp4")
