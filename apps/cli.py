@@ -29,15 +29,21 @@ _TRACKING = "Tracking and identities"
 _OUTPUT = "Output"
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"multicam {version('multicam-tracker')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(f"multicam {installed('multicam-tracker')}")
-        raise typer.Exit
+    pass
 
 
 @app.command()

@@ -20,6 +20,7 @@ from apps.progress import CameraProgress
 from apps.rendering import Renderer
 from apps.run_record import RunReport, run_record, write_run_record
 from apps.settings import OutputSettings, TrackSettings
+from reid_models.errors import InputError as EmbedderInputError
 from tracker.errors import InputError
 from tracker.pipeline import CameraResult, MultiCameraPipeline
 from tracker.storage.atomic import AtomicFile
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["run_track"]
+
+#: each half of the house has its own
+_INPUT_ERRORS = (InputError, EmbedderInputError)
 
 
 @dataclass(slots=True)
@@ -184,8 +188,8 @@ def _analyse(run: _Run, stop: StopRequest) -> None:
                     _show(run, live, results, stop)
                 if stop.requested:
                     break
-        except InputError as error:
-            run.failure = error
+        except _INPUT_ERRORS as error:
+            run.failure = InputError(str(error))
         run.interrupted = stop.requested
         for source in run.sources:
             progress.finish(source.name, run.frame_counts.get(source.name, 0))

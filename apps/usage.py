@@ -19,11 +19,14 @@ def usage_problem(error: Any, arguments: Sequence[str]) -> str:
     options = list(getattr(getattr(error, "param", None), "opts", []))
     given = _value_of(options, arguments)
     if given is not None and message.startswith("Invalid value"):
-        reason = message.partition(": ")[2].replace("Input should be", "it must be")
+        reason = message.partition(": ")[2].partition(", unable to parse")[0].replace("Input should be", "it must be")
         message = f"{options[0]} is {given!r}: {_lower(reason)}"
     context = getattr(error, "ctx", None)
-    command = "multicam" + (f" {context.info_name}" if context is not None and context.parent is not None else "")
-    return f"{_lower(message).rstrip('.')}; see {command} --help"
+    if context is not None:
+        command = context.info_name if context.parent is not None else ""
+    else:
+        command = next((argument for argument in arguments[:1] if not argument.startswith("-")), "")
+    return f"{_lower(message).rstrip('.')}; see {f'multicam {command}'.strip()} --help"
 
 
 def _value_of(options: Sequence[str], arguments: Sequence[str]) -> str | None:

@@ -22,7 +22,7 @@ def frames_of(path: Path) -> tuple[list[float], list[np.ndarray], str]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         decoded = list(container.decode(stream))
-        times = [float(frame.pts * stream.time_base) for frame in decoded]
+        times = [frame.time for frame in decoded]
         return times, [frame.to_ndarray(format="bgr24") for frame in decoded], stream.codec_context.name
 
 
@@ -76,7 +76,7 @@ def test_boxes_are_drawn_where_the_table_has_them(finished: Path, studio: Studio
             # Trails fade after three seconds; nobody was there before the first box.
             assert index > min(frames_with_people) or not mask.any()
     for row in rows:
-        x1, y1, x2, y2 = (round(value) for value in row["box"])
+        x1, y1, x2, _ = (round(value) for value in row["box"])
         edge = changed[row["frame"] - 1][y1 - 2 : y1 + 4, x1 + 4 : x2 - 4]
         assert edge.any(axis=0).mean() > 0.8, "the upper edge of the box"
 

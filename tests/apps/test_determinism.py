@@ -1,0 +1,62 @@
+"""The same command gives the same bytes, and the order of cameras is a matter of taste."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.apps.command import Command, ended, files_in, process, read_json
+from tests.apps.conftest import Studio
+
+
+def test_the_same_command_gives_the_same_bytes(
+    studio: Studio, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio: Studio, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another process, whose sets and dictionaries are hashed otherwise, and with one thread for each library."""
+    monkeypatch.setenv("PYTHONHASHSEED", "12345")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    folder = tmp_path / "out"
+    given = (
+        "track", studio.corridor, studio.hall, "-o", folder, "--detector", studio.detections,
+        "--mosaic", "--save-crops", "--trails", "--quiet",
+    )  # fmt: skip
+    with ended(process(*given, stdout=subprocess.DEVNULL)) as run:
+        assert run.wait(timeout=60) == 0
+    first, second = files_in(finished), files_in(folder)
+    records = [json.loads(files.pop("run.json")) for files in (first, second)]
+    assert [name for name in first if first[name] != second.get(name)] == []
+    assert first.keys() == second.keys()
+    for record in records:
+        for varying in ("seconds", "stages", "frames_per_second"):
+            assert record.pop(varying)
+    assert records[0] == records[1]
+
+
+def test_the_order_of_cameras_changes_no_identity(
+    multicam: Command, studio: Studio, finished: Path, tmp_path: Path
+) -> None:
+    outcome = multicam(
+        "track", studio.hall, studio.corridor, "-o", tmp_path, "--detector", studio.detections, "--mosaic",
+        "--save-crops", "--trails", "--quiet",
+    )  # fmt: skip
+    assert outcome.code == 0
+    turned, straight = files_in(tmp_path), files_in(finished)
+    assert turned.keys() == straight.keys()
+    same = [name for name in straight if turned[name] == straight[name]]
+    crops = [name for name in straight if name.startswith("crops/")]
+    assert {"corridor.txt", "hall.txt", "corridor.mp4", "hall.mp4", "events.jsonl", *crops} <= set(same)
+    for name in ("tracks.csv", "tracks.jsonl"):
+        assert sorted(turned[name].splitlines()) == sorted(straight[name].splitlines())
+    one, other = read_json(finished / "identities.json"), read_json(tmp_path / "identities.json")
+    for entry in [*one, *other]:
+        entry["cameras"].sort()
+        entry["tracks"].sort(key=lambda track: (track["camera"], track["track"]))
+    assert one == other
+    record = read_json(tmp_path / "run.json")
+    assert [camera["name"] for camera in record["cameras"]] == ["hall", "corridor"]
+    assert record["threshold"] == read_json(finished / "run.json")["threshold"]
