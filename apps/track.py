@@ -20,6 +20,7 @@ from apps.progress import CameraProgress
 from apps.rendering import Renderer
 from apps.run_record import RunReport, run_record, write_run_record
 from apps.settings import OutputSettings, TrackSettings
+from apps.window import check_window
 from reid_models.errors import InputError as EmbedderInputError
 from tracker.errors import InputError
 from tracker.pipeline import CameraResult, MultiCameraPipeline
@@ -98,6 +99,8 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
     cameras = cameras_from_sources(settings.sources)
     # What needs no model and no video is refused first.
     check_tracker(settings.pipeline)
+    if outputs.show:
+        check_window()
     inputs = input_files(settings, cameras)
     folder = OutputFolder(outputs.folder, overwrite=outputs.overwrite, inputs=inputs)
     _reserve(folder, cameras, outputs)
@@ -235,13 +238,8 @@ def _show(run: _Run, renderer: Renderer, results: list[CameraResult], stop: Stop
         return
     import cv2
 
-    try:
-        cv2.imshow("multicam (q ends)", renderer.picture)
-        key = cv2.waitKey(1) & 0xFF
-    except cv2.error:
-        raise InputError(
-            "no window can be opened here: leave --show out, the videos are written all the same"
-        ) from None
+    cv2.imshow("multicam (q ends)", renderer.picture)
+    key = cv2.waitKey(1) & 0xFF
     if key in (ord("q"), 27):
         stop.requested = True
 

@@ -235,7 +235,7 @@ def test_networks_of_another_task(multicam: Command, studio: Studio, tmp_path: P
     detector = write_network(tmp_path / "detector.onnx", yolox_output())
     classifier = write_network(tmp_path / "classifier.onnx", np.zeros((1, 1000), np.float32))
     (tmp_path / "text.onnx").write_text("no network")
-    arguments = ("track", studio.hall, "-o", tmp_path / "out")
+    arguments: tuple[object, ...] = ("track", studio.hall, "-o", tmp_path / "out")
     assert_one_line(multicam(*arguments, "--detector", classifier), "classifier.onnx", "YOLOX")
     assert_one_line(multicam(*arguments, "--detector", tmp_path / "text.onnx"), "text.onnx", "not an ONNX network")
     arguments = (*arguments, "--detector", studio.detections, "--embedder")

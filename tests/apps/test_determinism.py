@@ -15,8 +15,6 @@ from tests.apps.conftest import Studio
 def test_the_same_command_gives_the_same_bytes(
     studio: Studio, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    studio: Studio, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     """In another process, whose sets and dictionaries are hashed otherwise, and with one thread for each library."""
     monkeypatch.setenv("PYTHONHASHSEED", "12345")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

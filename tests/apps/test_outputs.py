@@ -26,6 +26,13 @@ def frames_of(path: Path) -> tuple[list[float], list[np.ndarray], str]:
         return times, [frame.to_ndarray(format="bgr24") for frame in decoded], stream.codec_context.name
 
 
+def image_of(path: Path) -> np.ndarray:
+    """Read an image (H, W, 3) BGR."""
+    image = cv2.imread(str(path))
+    assert image is not None, path
+    return image
+
+
 def test_every_file_is_there_and_they_agree(finished: Path) -> None:
     assert_consistent(finished, ["corridor", "hall"])
     names = [name for name in files_in(finished) if not name.startswith("crops/")]
@@ -130,20 +137,20 @@ def test_crops_show_the_people_whose_they_are(finished: Path) -> None:
         row = rows[camera, int(frame), int(track)]
         assert row["identity"] == int(path.parent.name)
         x1, y1, x2, y2 = row["box"]
-        image = cv2.imread(str(path))
+        image = image_of(path)
         assert image.shape[:2] == pytest.approx((y2 - y1, x2 - x1), abs=2)
     for entry in identities:
         assert (finished / entry["best_crop"]).is_file()
         assert entry["best_crop"].startswith(f"crops/{entry['identity']:04d}/")
     # The first to come wears red over blue.
-    image = cv2.imread(str(finished / identities[0]["best_crop"])).astype(int)
+    image = image_of(finished / identities[0]["best_crop"]).astype(int)
     height, width = image.shape[:2]
     for part, color in zip((image[height // 3, width // 2], image[height * 3 // 4, width // 2]), RED_BLUE, strict=True):
         assert np.abs(part - color).max() < 60
 
 
 def test_the_contact_sheet_has_a_row_for_each_identity(finished: Path) -> None:
-    sheet = cv2.imread(str(finished / "contact_sheet.jpg"))
+    sheet = image_of(finished / "contact_sheet.jpg")
     assert sheet.shape[0] % len(read_json(finished / "identities.json")) == 0
     assert sheet.shape[0] >= 3 * 100
     assert sheet.std() > 20
