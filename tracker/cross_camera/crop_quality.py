@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["CropRules", "crop_quality", "overlap_with_others"]
+__all__ = ["CropRules", "areas", "crop_quality", "intersections", "overlap_with_others"]
 
 
 class CropRules(BaseModel):
@@ -19,19 +19,30 @@ class CropRules(BaseModel):
     minimum_confidence: float = Field(default=0.35, ge=0, le=1)
     maximum_overlap: float = Field(default=0.45, ge=0, le=1, description="share of the box other boxes may cover")
     border: float = Field(default=2.0, ge=0, description="pixels; a side nearer to the image border counts as cut off")
-    maximum_border_sides: int = Field(default=2, ge=0, le=4)
+    maximum_border_sides: int = Field(default=1, ge=0, le=4)
+    minimum_aspect: float = Field(default=1.3, gt=0, description="height over width; wider boxes show half a person")
+
+
+def intersections(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the area (N, N) in pixels² that each two of the boxes (N, 4) share; 0 on the diagonal."""
+    x1, y1, x2, y2 = boxes.T
+    width = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
+    height = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
+    shared = np.clip(width, 0, None) * np.clip(height, 0, None)
+    np.fill_diagonal(shared, 0)
+    return shared
+
+
+def areas(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the area (N,) of boxes (N, 4) in pixels², at least a trifle."""
+    return np.maximum((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), np.float32(1e-6))
 
 
 def overlap_with_others(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return for each box (N, 4) the largest share of its area that one other box covers; (N,) float32."""
     if len(boxes) < 2:
         return np.zeros(len(boxes), np.float32)
-    x1, y1, x2, y2 = boxes.T
-    width = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
-    height = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
-    intersection = np.clip(width, 0, None) * np.clip(height, 0, None)
-    np.fill_diagonal(intersection, 0)
-    return (intersection.max(axis=1) / np.maximum((x2 - x1) * (y2 - y1), 1e-6)).astype(np.float32)
+    return (intersections(boxes).max(axis=1) / areas(boxes)).astype(np.float32)
 
 
 def crop_quality(
@@ -66,6 +77,7 @@ def crop_quality(
         & (scores >= rules.minimum_confidence)
         & (overlap <= rules.maximum_overlap)
         & (sides_cut <= rules.maximum_border_sides)
+        & (heights >= rules.minimum_aspect * widths)
     )
     # A person seen wide and low is bent, sitting or cut off at the waist: still shown, trusted less.
     upright = np.clip(heights / np.maximum(widths, 1e-6) / 2.0, 0.3, 1.0)

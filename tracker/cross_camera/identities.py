@@ -21,6 +21,7 @@ from tracker.association.assignment import assign
 from tracker.cross_camera.appearance import AppearanceSummary
 from tracker.cross_camera.archive import Archive
 from tracker.cross_camera.crop_quality import overlap_with_others
+from tracker.cross_camera.duplicates import Duplicates
 from tracker.cross_camera.events import Event
 from tracker.cross_camera.gallery import Gallery
 from tracker.cross_camera.joint_evidence import JointEvidence
@@ -93,6 +94,7 @@ class Identities:
             learn_geometry=self.settings.learn_geometry,
             views_may_overlap=self.settings.views == "auto",
         )
+        self.duplicates = Duplicates()
         self.archive = Archive(self.settings.gallery_capacity)
         self.time = -np.inf
         self._sequences: dict[tuple[int, int], TrackletSequence] = {}
@@ -102,6 +104,8 @@ class Identities:
         # (camera, track) → starts and keys of its tracklets, and key → identity: what identity_of() reads
         self._starts: dict[tuple[int, int], tuple[list[float], list[int]]] = {}
         self._final: dict[int, int] = {}
+        # key → when its identity went over to another track on the same person
+        self._ceded: dict[int, float] = {}
 
     def observe(self, step: Sequence[CameraObservations]) -> list[Event]:
         """Take in what all cameras reported of one instant; return what happened to tracks and identities."""
@@ -132,7 +136,9 @@ class Identities:
             if entry is None:
                 continue
             position = max(0, bisect_right(entry[0], time) - 1)
-            result[row] = self._identity(entry[1][position]) or 0
+            key = entry[1][position]
+            if time < self._ceded.get(key, np.inf):
+                result[row] = self._identity(key) or 0
         return result
 
     def finish(self) -> list[Event]:
@@ -158,7 +164,8 @@ class Identities:
         events: list[Event] = []
         camera = self._number[seen.camera]
         overlaps = overlap_with_others(seen.boxes)
-        different = self.threshold.different_mean
+        keys_seen: list[int] = []
+        cut_distance = self.threshold.cut_distance
         for row, track in enumerate(seen.track_ids.tolist()):
             sequence = self._sequences.get((camera, track))
             if sequence is None:
@@ -169,7 +176,7 @@ class Identities:
                 feature = None
             begun = sequence.observe(
                 self._next_key, seen.time, seen.boxes[row], float(overlaps[row]), feature, float(seen.qualities[row]),
-                seen.image_size, different,
+                seen.image_size, cut_distance,
             )  # fmt: skip
             if begun is not None:
                 self._next_key += 1
@@ -181,8 +188,11 @@ class Identities:
                     begun.identity = None
                 if not self.attempted and begun.identity is None:
                     events += self._open_for(begun)
-            if sequence.current is not None and sequence.current.identity is not None:
+            assert sequence.current is not None
+            keys_seen.append(sequence.current.key)
+            if sequence.current.identity is not None:
                 self.gallery.note(sequence.current.identity, seen.time)
+        self.duplicates.observe(keys_seen, seen.boxes)
         return events
 
     def _open_for(self, tracklet: Tracklet) -> list[Event]:
@@ -266,8 +276,21 @@ class Identities:
         beside = self.archive.forbidden(anchor_nodes, nodes, any_camera=self.settings.views == "separate")
         joint.forbidden[:count, count:] |= beside
         joint.forbidden[count:, :count] |= beside.T
+        row_of = {node.key: row for row, node in enumerate(anchor_nodes + nodes)}
+        both = [(row_of[a], row_of[b]) for a, b in self.duplicates.pairs() if a in row_of and b in row_of]
+        everything = anchor_nodes + nodes
+        for first, second in both:
+            if self.duplicates.allowed(everything[first], everything[second]):
+                joint.forbidden[first, second] = joint.forbidden[second, first] = False
+        self._ceded = {key: time for key, time in self._ceded.items() if key not in self._tracklets}
         labels = cluster(joint.evidence, joint.forbidden, joint.weights, joint.bonds)
-        events = self._rename(anchor_nodes + nodes, labels, summaries)
+        events = self._rename(everything, labels, summaries)
+        for first, second in both:
+            if labels[first] == labels[second] and everything[first].overlaps(everything[second]):
+                earlier, later = sorted(
+                    (everything[first], everything[second]), key=lambda node: (node.start, -node.observations, node.key)
+                )
+                self._ceded[earlier.key] = min(later.start, self._ceded.get(earlier.key, np.inf))
         self._remember(nodes, summaries)
         return events
 
@@ -319,6 +342,7 @@ class Identities:
             if tracklet.identity is None:
                 tracklet.identity = self.gallery.open(tracklet.end)
             self.archive.add(tracklet)
+            self.duplicates.forget({tracklet.key})
             del self._tracklets[tracklet.key]
             if self.settings.keep_history:
                 self._final[tracklet.key] = tracklet.identity

@@ -18,6 +18,8 @@ __all__ = ["Joint", "JointEvidence"]
 
 #: geometry this much against a pair (nats) cannot be outvoted
 GEOMETRY_VETO = -8.0
+#: nats that geometry must outweigh where one of the two has shown no good crop
+UNKNOWN_LOOKS = -1.5
 #: good crops at which appearance counts half of what it would with many
 HALF_TRUST_CROPS = 3.0
 #: seconds two people must have been seen together before their distance teaches the threshold
@@ -66,7 +68,7 @@ class JointEvidence:
         evidence = self.threshold.score(distances) * np.sqrt(np.outer(trust, trust))
         if self.views is not None:
             geometry, known = self.views.evidence(nodes, evidence)
-            evidence = np.where(known, np.nan_to_num(evidence) + geometry, evidence)
+            evidence = np.where(known, np.nan_to_num(evidence, nan=UNKNOWN_LOOKS) + geometry, evidence)
             forbidden |= known & (geometry <= GEOMETRY_VETO)
         row_of = {node.key: row for row, node in enumerate(nodes)}
         bonds = [

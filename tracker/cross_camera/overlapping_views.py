@@ -13,20 +13,25 @@ from tracker.cross_camera.view_geometry import HEAD_DEVIATION, CoVisible, ViewMa
 
 __all__ = ["OverlappingViews"]
 
+#: evidence (nats) that stands for "not embedded" while a mapping is sought: such pairs do not start the search
+UNKNOWN = -3.0
 #: candidate pairs that start the search for a mapping, the most alike first
 MAXIMUM_SEEDS = 24
 #: new places a mapping must rest on before it is believed
 MINIMUM_PLACES = 8
+#: evidence (nats) of all its pairs together that a mapping needs
+MINIMUM_SUPPORT = 4.0
 
 
 class OverlappingViews:
     """Geometry between views, learnt from tracklets that look alike.
 
     Args:
-        certain: appearance evidence (nats) from which a pair may start the search.
+        certain: appearance evidence (nats) from which a pair may start the search, if neither tracklet is more like
+            anybody else at that time.
     """
 
-    def __init__(self, *, certain: float = 0.5) -> None:
+    def __init__(self, *, certain: float = -2.5) -> None:
         self.certain = certain
         #: (camera, camera) → the mapping that all pairs together support
         self.mappings: dict[tuple[int, int], ViewMapping] = {}
@@ -66,9 +71,9 @@ class OverlappingViews:
     def _between(
         self, seen: dict[tuple[int, int], CoVisible], appearance: NDArray[np.float32], cameras: tuple[int, int]
     ) -> dict[tuple[int, int], float]:
-        alike = {key: float(np.nan_to_num(appearance[key], nan=-9.0)) for key in seen}
-        seeds = sorted((key for key in seen if alike[key] >= self.certain), key=lambda key: (-alike[key], key))
-        seeds = [key for key in seeds if len(seen[key].distinct()) >= 1][:MAXIMUM_SEEDS]
+        alike = {key: float(np.nan_to_num(appearance[key], nan=UNKNOWN)) for key in seen}
+        seeds = [key for key in seen if alike[key] >= self.certain and _best_of_its_time(key, seen, alike)]
+        seeds = sorted(seeds, key=lambda key: (-alike[key], key))[:MAXIMUM_SEEDS]
         if not seeds:
             return {}
         area = _area(seen)
@@ -100,19 +105,21 @@ class OverlappingViews:
         """Return the largest set of pairs that agree with one mapping, and the mapping."""
         trials = [[seed] for seed in seeds] + [list(both) for both in combinations(seeds[:10], 2)] + [seeds]
         best: tuple[float, list[tuple[int, int]], ViewMapping] | None = None
-        tried: set[tuple[tuple[int, int], ...]] = set()
+        reached: set[tuple[tuple[int, int], ...]] = set()
         for trial in trials:
             members = trial
             mapping = _fit(seen, members, alike, area)
-            for _ in range(4):
+            for _ in range(6):
                 if mapping is None:
                     break
-                members = _agreeing(seen, alike, mapping)
-                if tuple(members) in tried:
-                    mapping = None
+                agreeing = _agreeing(seen, alike, mapping)
+                if agreeing == members:
                     break
-                tried.add(tuple(members))
+                members = agreeing
                 mapping = _fit(seen, members, alike, area)
+            if tuple(members) in reached:
+                continue
+            reached.add(tuple(members))
             if mapping is None or not members:
                 continue
             places = _places(seen, members)
@@ -121,10 +128,11 @@ class OverlappingViews:
                 continue
             support = sum(mapping.evidence(seen[key]) + alike[key] for key in members)
             # Pairs that look alike but disagree speak against the mapping.
-            support += sum(min(0.0, mapping.evidence(seen[key])) for key in seeds if key not in members) / 2
+            convincing = [key for key in seeds if alike[key] > 0 and key not in members]
+            support += sum(min(0.0, mapping.evidence(seen[key])) for key in convincing) / 2
             if best is None or support > best[0]:
                 best = (support, members, mapping)
-        if best is None or best[0] < 6.0:
+        if best is None or best[0] < MINIMUM_SUPPORT:
             return None
         return best[1], best[2]
 
@@ -144,6 +152,16 @@ def _agreeing(
         if not clash:
             members.append(key)
     return sorted(members)
+
+
+def _best_of_its_time(
+    key: tuple[int, int], seen: dict[tuple[int, int], CoVisible], alike: dict[tuple[int, int], float]
+) -> bool:
+    """Whether neither tracklet of the pair is more like anybody else in the other view at the same time."""
+    return not any(
+        (key[0] == other[0]) != (key[1] == other[1]) and alike[other] > alike[key] and _simultaneous(seen[key], seen[other])
+        for other in seen
+    )
 
 
 def _simultaneous(first: CoVisible, second: CoVisible) -> bool:

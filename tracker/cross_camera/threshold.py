@@ -3,9 +3,9 @@
 People visible at once in one camera are different people: the distances between them show what "different" looks
 like with this embedder in this place. The threshold is the distance that different people undercut only with the
 chosen false-match rate: a quantile of the predictive distribution of those distances. A normal distribution with
-unknown mean and variance and a conjugate prior centred on the embedder's recorded default makes it a Student-t
-quantile: with little evidence it stays near the default and is cautious, with much it follows the video.
-(Gelman et al., Bayesian Data Analysis, 3rd ed., section 3.3.)
+unknown mean and variance and independent priors from the embedder's recorded default makes it a Student-t quantile:
+with little evidence it stays near the default and is cautious, with much it follows the video.
+(Gelman et al., Bayesian Data Analysis, 3rd ed., sections 3.2 to 3.4.)
 """
 
 from __future__ import annotations
@@ -46,15 +46,19 @@ class OpenSetThreshold:
     Args:
         default: the embedder's recorded threshold.
         false_match_rate: share of different people that may undercut the threshold.
-        prior_pairs: how many observed pairs the default counts for.
+        prior_place: how many observed pairs the default counts for, as to where distances lie,
+        prior_spread: and as to how far they spread.
     """
 
-    def __init__(self, default: float, *, false_match_rate: float = 0.01, prior_pairs: float = 8.0) -> None:
+    def __init__(
+        self, default: float, *, false_match_rate: float = 0.01, prior_place: float = 2.0, prior_spread: float = 8.0
+    ) -> None:
         if not 0 < false_match_rate < 0.5:
             raise ValueError(f"the false-match rate is {false_match_rate}; give a share between 0 and 0.5")
         self.default = float(default)
         self.false_match_rate = float(false_match_rate)
-        self.prior_pairs = float(prior_pairs)
+        self.prior_place = float(prior_place)
+        self.prior_spread = float(prior_spread)
         self._different: NDArray[np.float64] = np.zeros(0)
         self._same: NDArray[np.float64] = np.zeros(0)
         self._posterior = self._fit(self._different)
@@ -81,13 +85,18 @@ class OpenSetThreshold:
         return self._posterior[1]
 
     @property
+    def cut_distance(self) -> float:
+        """The distance from which the latest crops of a track are taken for another person."""
+        return self.value + 0.2 * (self.different_mean - self.value)
+
+    @property
     def deviation(self) -> float:
         """Standard deviation of the distance between different people."""
         return self._posterior[2]
 
     def score(self, distances: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return evidence (nats) that pairs at these distances are one person: 0 at the threshold, bounded at ±4."""
-        return np.clip((self.value - distances) / (0.5 * self.deviation), -4.0, 4.0).astype(np.float32)
+        """Return evidence (nats) that pairs at these distances are one person: 0 at the threshold, −8…4."""
+        return np.clip((self.value - distances) / (0.5 * self.deviation), -8.0, 4.0).astype(np.float32)
 
     def record(self) -> ThresholdRecord:
         """Return the threshold with what it rests on."""
@@ -113,19 +122,20 @@ class OpenSetThreshold:
         """Return threshold, mean and deviation of the posterior predictive distribution."""
         from scipy.stats import t as student_t
 
-        # The prior puts the default at the chosen rate for the spread embedders usually show.
-        prior_deviation = 0.3 * self.default
-        prior_mean = self.default - prior_deviation * float(student_t.ppf(0.01, 2 * self.prior_pairs))
-        kappa0, alpha0 = self.prior_pairs, self.prior_pairs
-        beta0 = alpha0 * prior_deviation**2
+        # The prior puts the default at a rate of 1 % for the spread embedders usually show.
+        prior_deviation = 0.2 * self.default
+        prior_mean = self.default + 2.6 * prior_deviation
         count = len(different)
         mean = float(different.mean()) if count else prior_mean
         squares = float(((different - mean) ** 2).sum()) if count else 0.0
-        kappa, alpha = kappa0 + count, alpha0 + count / 2
-        location = (kappa0 * prior_mean + count * mean) / kappa
-        beta = beta0 + squares / 2 + kappa0 * count * (mean - prior_mean) ** 2 / (2 * kappa)
-        scale = math.sqrt(beta * (kappa + 1) / (alpha * kappa))
-        threshold = location + scale * float(student_t.ppf(self.false_match_rate, 2 * alpha))
+        # Where the distances lie differs much from place to place, how far they spread does not: the place is learnt
+        # from few pairs, the spread from more.
+        kappa = self.prior_place + count
+        location = (self.prior_place * prior_mean + count * mean) / kappa
+        freedom = self.prior_spread + count
+        variance = (self.prior_spread * prior_deviation**2 + squares) / freedom
+        scale = math.sqrt(variance * (kappa + 1) / kappa)
+        threshold = location + scale * float(student_t.ppf(self.false_match_rate, freedom))
         # Distances are not negative; a threshold far above the default would rest on the tail of a rough fit.
         threshold = min(max(threshold, 0.25 * self.default), 1.6 * self.default)
         return threshold, location, scale

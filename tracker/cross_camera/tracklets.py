@@ -26,16 +26,19 @@ class TrackletRules(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    maximum_gap_seconds: float = Field(default=0.7, gt=0, description="unseen for longer: cut")
+    maximum_gap_seconds: float = Field(default=0.5, gt=0, description="unseen for longer: cut")
+    maximum_blink_seconds: float = Field(default=0.15, gt=0, description="unseen for longer and then elsewhere: cut")
     maximum_jump: float = Field(default=0.6, gt=0, description="moved by more than this share of the box height")
-    maximum_size_change: float = Field(default=1.5, gt=1, description="box height changed by more than this factor")
+    maximum_size_change: float = Field(default=1.4, gt=1, description="box height changed by more than this factor")
     encounter_overlap: float = Field(default=0.5, gt=0, le=1, description="share another track covers: they meet")
     maximum_seconds: float = Field(default=30.0, gt=0, description="a tracklet never lasts longer")
     recent_crops: int = Field(default=6, ge=2, description="crops compared with all before to notice another person")
     continuity_gap: float = 1.5
-    continuity_jump: float = 0.5
+    size_change_seconds: float = Field(default=0.3, gt=0)
+    continuity_size: float = 2.0
+    continuity_jump: float = 0.0
     continuity_encounter: float = 2.0
-    continuity_appearance: float = 0.0
+    continuity_appearance: float = 1.0
     continuity_length: float = 8.0
 
 
@@ -79,7 +82,7 @@ class TrackletSequence:
     """
 
     __slots__ = (
-        "_box", "_met", "_pending", "_time", "camera", "current", "rules", "track",
+        "_box", "_heights", "_met", "_pending", "_time", "camera", "current", "rules", "track",
     )  # fmt: skip
 
     def __init__(self, camera: int, track: int, rules: TrackletRules) -> None:
@@ -90,6 +93,7 @@ class TrackletSequence:
         self._box: NDArray[np.float32] | None = None
         self._time = 0.0
         self._met = False
+        self._heights: list[tuple[float, float]] = []
         self._pending: list[tuple[float, NDArray[np.float32], float]] = []
 
     def observe(
@@ -101,7 +105,7 @@ class TrackletSequence:
         feature: NDArray[np.float32] | None,
         quality: float,
         image_size: tuple[int, int],
-        different_distance: float,
+        cut_distance: float,
     ) -> Tracklet | None:
         """Add one observation; return a new tracklet when one begins with it, else ``None``.
 
@@ -113,7 +117,7 @@ class TrackletSequence:
             feature: (D,) L2-normalised vector of the crop, or ``None`` when it was not embedded.
             quality: how far the crop can be trusted, 0…1.
             image_size: (width, height) in pixels.
-            different_distance: cosine distance usual between different people.
+            cut_distance: cosine distance from which the latest crops are taken for another person.
         """
         begun = None
         cut = self._reason_to_cut(time, box, overlap)
@@ -133,7 +137,7 @@ class TrackletSequence:
             if len(self._pending) > self.rules.recent_crops:
                 tracklet.summary.add(self._pending[0][1], self._pending[0][0], self._pending[0][2])
                 self._pending.pop(0)
-                if begun is None and self._looks_different(different_distance):
+                if begun is None and self._looks_different(cut_distance):
                     begun = self._cut_before_pending(next_key)
         return begun
 
@@ -158,23 +162,36 @@ class TrackletSequence:
         """Return the continuity over a cut that is due now, or ``None``."""
         if self.current is None or self._box is None:
             return 0.0
-        if time - self._time > self.rules.maximum_gap_seconds:
-            return self.rules.continuity_gap
+        if time - self._time > self.rules.maximum_blink_seconds:
+            # Only somebody who is where he was is surely the same.
+            if _iou(box, self._box) < 0.5 or _head_moved(box, self._box) > 0.25:
+                return self.rules.continuity_jump
+            if time - self._time > self.rules.maximum_gap_seconds:
+                return self.rules.continuity_gap
         height, old_height = box[3] - box[1], self._box[3] - self._box[1]
-        change = max(height, old_height) / max(min(height, old_height), 1e-6)
         # Measured at the feet and at the head: one of them stays when a person is partly hidden or cut off.
         middle = (box[0] + box[2] - self._box[0] - self._box[2]) / 2
         moved = min(np.hypot(middle, box[1] - self._box[1]), np.hypot(middle, box[3] - self._box[3]))
         frames = max(1.0, (time - self._time) / SLOT_SECONDS)
         if moved > self.rules.maximum_jump * max(old_height, height) * frames:
             return self.rules.continuity_jump
-        if change > self.rules.maximum_size_change and moved > 0.15 * old_height:
-            return self.rules.continuity_jump
+        if self._size_changed(time, float(height)):
+            # Somebody half hidden all of a sudden keeps the head where it was; so does who stands behind another.
+            there = _head_moved(box, self._box) < 0.25
+            return self.rules.continuity_size if there else self.rules.continuity_jump
         if self._met and overlap < 0.5 * self.rules.encounter_overlap:
             return self.rules.continuity_encounter
         if time - self.current.start > self.rules.maximum_seconds:
             return self.rules.continuity_length
         return None
+
+    def _size_changed(self, time: float, height: float) -> bool:
+        """Whether the box grew or shrank within moments, as when it slips to two people or to another one."""
+        self._heights = [entry for entry in self._heights if time - entry[0] <= self.rules.size_change_seconds]
+        self._heights.append((time, height))
+        low = min(entry[1] for entry in self._heights)
+        high = max(entry[1] for entry in self._heights)
+        return high > self.rules.maximum_size_change * max(low, 1e-6)
 
     def _begin(self, key: int, time: float, continuity: float) -> Tracklet:
         previous = self.current
@@ -182,6 +199,7 @@ class TrackletSequence:
             self._flush(previous)
             previous.closed = True
         self._met = False
+        self._heights = []
         self.current = Tracklet(
             key, self.camera, self.track, time, time, None if previous is None else previous.key, continuity
         )
@@ -194,7 +212,7 @@ class TrackletSequence:
             tracklet.summary.add(feature, time, weight)
         self._pending = []
 
-    def _looks_different(self, different_distance: float) -> bool:
+    def _looks_different(self, cut_distance: float) -> bool:
         tracklet = self.current
         assert tracklet is not None
         if tracklet.summary.count < self.rules.recent_crops or len(self._pending) < self.rules.recent_crops:
@@ -202,7 +220,7 @@ class TrackletSequence:
         recent = normalised(sum(feature * weight for _, feature, weight in self._pending))  # type: ignore[arg-type]
         mean = tracklet.summary.mean
         assert mean is not None
-        return float(1.0 - recent @ mean) > different_distance
+        return float(1.0 - recent @ mean) > cut_distance
 
     def _cut_before_pending(self, key: int) -> Tracklet | None:
         """Cut where the latest crops begin, which look like somebody else."""
@@ -240,3 +258,17 @@ class TrackletSequence:
         tracklet.heads.append((float(box[0] + box[2]) / 2, float(box[1])))
         tracklet.heights.append(float(box[3] - box[1]))
         tracklet.usable.append(bool(inside))
+
+
+def _iou(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    shared = max(0.0, float(width)) * max(0.0, float(height))
+    areas = [float((box[2] - box[0]) * (box[3] - box[1])) for box in (first, second)]
+    return shared / max(sum(areas) - shared, 1e-9)
+
+
+def _head_moved(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return how far the top centre moved, as a share of the smaller height."""
+    moved = np.hypot((first[0] + first[2] - second[0] - second[2]) / 2, first[1] - second[1])
+    return float(moved / max(min(first[3] - first[1], second[3] - second[1]), 1e-6))

@@ -23,6 +23,11 @@ __all__ = ["CoVisible", "ViewMapping", "co_visible", "fit_mapping"]
 HEAD_DEVIATION = 0.10
 #: a box may be wrong altogether for a second (another person, half a body)
 OUTLIER_SHARE = 0.08
+#: two people may walk together: how often somebody else is beside a person, and how far away (share of the height)
+COMPANION_SHARE = 0.15
+COMPANION_DEVIATION = 0.4
+#: common instants at which agreement counts half of what it would with many: one glimpse proves little
+FEW_INSTANTS = 3.0
 #: instants farther apart than this are separate evidence against a pair
 INDEPENDENT_SECONDS = 1.0
 
@@ -99,10 +104,11 @@ class ViewMapping:
         return mapped * scale + (x, y), spread * scale**2
 
     def evidence(self, pair: CoVisible) -> float:
-        """Return log P(paths | one person) − log P(paths | two people), in nats, −30…30.
+        """Return log P(paths | one person) − log P(paths | two people), in nats, −30…5.
 
-        For: only places count that are new (somebody standing still proves little, however long). Against: every
-        second counts, since two paths of one person cannot stay apart.
+        For: only places count that are new (somebody standing still proves little, however long), and never more than
+        tells a person from a companion who walks beside. Against: every second counts, since two paths of one person
+        cannot stay apart.
         """
         mapped, spread = self.predict(pair.first)
         variance = (HEAD_DEVIATION * pair.heights[:, 1]) ** 2 + spread
@@ -117,7 +123,15 @@ class ViewMapping:
         seconds = np.floor((pair.times - pair.times[0]) / INDEPENDENT_SECONDS).astype(int)
         against = [min(0.0, float(np.median(ratio[seconds == second]))) for second in np.unique(seconds)]
         agreeing = float(np.mean(ratio > 0))
-        return float(np.clip(speaking_for * agreeing**2 + float(np.sum(against)), -30.0, 30.0))
+        # A companion's offset stays the same from place to place: only its mean tells the two apart.
+        offset = np.median((pair.second - mapped) / pair.heights[:, 1:], axis=0)
+        own = HEAD_DEVIATION**2 + float(np.median(spread / pair.heights[:, 1] ** 2))
+        beside = own + COMPANION_DEVIATION**2
+        squared_offset = float((offset**2).sum())
+        companion = np.log(beside / own / COMPANION_SHARE) - squared_offset * (0.5 / own - 0.5 / beside)
+        enough = len(pair) / (len(pair) + FEW_INSTANTS)
+        speaking_for = enough * min(speaking_for * agreeing**2, max(0.0, companion))
+        return float(np.clip(speaking_for + float(np.sum(against)), -30.0, 30.0))
 
 
 def fit_mapping(
