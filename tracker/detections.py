@@ -83,9 +83,7 @@ class Detections:
     @staticmethod
     def empty() -> Detections:
         """Return no detections."""
-        return _unchecked(
-            np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), None
-        )
+        return _unchecked(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), None)
 
     @staticmethod
     def concatenate(parts: Sequence[Detections]) -> Detections:
@@ -98,7 +96,7 @@ class Detections:
             np.concatenate([part.boxes for part in filled]),
             np.concatenate([part.scores for part in filled]),
             np.concatenate([part.classes for part in filled]),
-            np.concatenate([part.features for part in filled]) if with_features else None,  # type: ignore[misc]
+            np.concatenate([part.features for part in filled]) if with_features else None,
         )
 
 

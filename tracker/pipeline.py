@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tracker.cross_camera.crop_quality import CropRules, crop_quality
 from tracker.cross_camera.events import Event
-from tracker.cross_camera.identities import CameraObservations, Identities, IdentitySettings
+from tracker.cross_camera.identities import Identities
+from tracker.cross_camera.identity_settings import CameraObservations, IdentitySettings
 from tracker.detections import Detections
 from tracker.errors import InputError
 from tracker.protocols import Detector, Embedder
@@ -21,7 +22,22 @@ from tracker.single_camera import create_tracker
 from tracker.tracks import Tracks
 from tracker.video.frames import Frame
 
-__all__ = ["CameraPipeline", "CameraResult", "MultiCameraPipeline", "PipelineSettings", "StageTimes"]
+__all__ = [
+    "SMALL_DETECTOR_PARAMETERS",
+    "CameraPipeline",
+    "CameraResult",
+    "MultiCameraPipeline",
+    "PipelineSettings",
+    "StageTimes",
+]
+
+
+#: The papers' thresholds suit the large detectors they used; small ones, which run on a processor, are less sure of
+#: themselves. Options given for a tracker go before these.
+SMALL_DETECTOR_PARAMETERS: dict[str, dict[str, Any]] = {
+    "bytetrack": {"high_confidence": 0.5, "new_track_confidence": 0.6},
+    "botsort": {"high_confidence": 0.5, "new_track_confidence": 0.6},
+}
 
 
 class PipelineSettings(BaseModel):
@@ -94,7 +110,8 @@ class CameraPipeline:
         self.name = name
         self.settings = settings
         self.image_size = image_size
-        self.tracker = create_tracker(settings.tracker, frame_rate=frame_rate, **settings.tracker_parameters)
+        parameters = SMALL_DETECTOR_PARAMETERS.get(settings.tracker, {}) | settings.tracker_parameters
+        self.tracker = create_tracker(settings.tracker, frame_rate=frame_rate, **parameters)
         self._embedded: dict[int, tuple[float, int]] = {}
 
     @property

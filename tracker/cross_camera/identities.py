@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from tracker.association.assignment import assign
 from tracker.cross_camera.appearance import AppearanceSummary
@@ -24,46 +22,16 @@ from tracker.cross_camera.crop_quality import overlap_with_others
 from tracker.cross_camera.duplicates import Duplicates
 from tracker.cross_camera.events import Event
 from tracker.cross_camera.gallery import Gallery
+from tracker.cross_camera.identity_settings import CameraObservations, IdentitySettings
 from tracker.cross_camera.joint_evidence import JointEvidence
 from tracker.cross_camera.settlement import cluster
 from tracker.cross_camera.threshold import OpenSetThreshold, ThresholdRecord
-from tracker.cross_camera.tracklets import Tracklet, TrackletRules, TrackletSequence
+from tracker.cross_camera.tracklets import Tracklet, TrackletSequence
 
 __all__ = ["CameraObservations", "Identities", "IdentitySettings"]
 
-
-class IdentitySettings(BaseModel):
-    """How identities are given."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    false_match_rate: float = Field(default=0.01, gt=0, lt=0.5, description="of different people taken for one")
-    minimum_crops: int = Field(default=4, ge=1, description="good crops before a tracklet is given an identity")
-    settle_seconds: float = Field(default=10.0, gt=0, description="joint settlement this often")
-    remembered_tracklets: int = Field(default=600, ge=10, description="tracklets settled jointly, at most")
-    gallery_capacity: int = Field(default=2000, ge=1, description="identities remembered, at most")
-    learn_geometry: bool = Field(default=True, description="learn how views overlap from people seen in both")
-    keep_history: bool = Field(default=True, description="remember every track's identity until the end of the run")
-    views: str = Field(default="auto", pattern="^(auto|separate)$", description="separate: no two views overlap")
-    tracklets: TrackletRules = TrackletRules()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CameraObservations:
-    """What one camera's tracker reported of one frame.
-
-    ``features`` (N, D) are L2-normalised vectors, rows of NaN where a crop was not embedded, ``None`` without an
-    embedder; ``qualities`` (N,) say how far each crop is to be trusted (0…1).
-    """
-
-    camera: str
-    time: float
-    track_ids: NDArray[np.int64]
-    boxes: NDArray[np.float32]
-    features: NDArray[np.float32] | None
-    qualities: NDArray[np.float32]
-    image_size: tuple[int, int]
-    ended: NDArray[np.int64]
+#: a track's next tracklet carries the identity on when the bond over the cut is at least this (nats)
+CARRIED_BOND = 1.5
 
 
 class Identities:
@@ -142,15 +110,11 @@ class Identities:
         return result
 
     def finish(self) -> list[Event]:
-        """Settle everything once more and give every tracklet that has none an identity; call at the end."""
+        """Settle everything once more; call at the end. Who was seen too briefly to be anybody keeps no identity."""
         for sequence in self._sequences.values():
             sequence.close()
         self._sequences = {}
-        events = self.settle() if self.attempted else []
-        for tracklet in sorted(self._tracklets.values(), key=lambda tracklet: tracklet.key):
-            if tracklet.identity is None:
-                events += self._open_for(tracklet)
-        return events
+        return self.settle(final=True) if self.attempted else []
 
     def threshold_record(self) -> ThresholdRecord | None:
         """Return the threshold and what it rests on; ``None`` without an embedder."""
@@ -164,7 +128,7 @@ class Identities:
         events: list[Event] = []
         camera = self._number[seen.camera]
         overlaps = overlap_with_others(seen.boxes)
-        keys_seen: list[int] = []
+        present: list[Tracklet] = []
         cut_distance = self.threshold.cut_distance
         for row, track in enumerate(seen.track_ids.tolist()):
             sequence = self._sequences.get((camera, track))
@@ -184,35 +148,71 @@ class Identities:
                 starts, keys = self._starts.setdefault((camera, track), ([], []))
                 starts.append(begun.start)
                 keys.append(begun.key)
-                if begun.previous is not None and begun.continuity <= 0:
+                if begun.previous is not None and self.attempted and begun.continuity < CARRIED_BOND:
                     begun.identity = None
-                if not self.attempted and begun.identity is None:
-                    events += self._open_for(begun)
+                if begun.identity is not None:
+                    events.append(self._assigned(begun, seen.time))
             assert sequence.current is not None
-            keys_seen.append(sequence.current.key)
+            present.append(sequence.current)
             if sequence.current.identity is not None:
                 self.gallery.note(sequence.current.identity, seen.time)
-        self.duplicates.observe(keys_seen, seen.boxes)
+        self.duplicates.observe([tracklet.key for tracklet in present], seen.boxes)
+        if self.attempted:
+            return events + self._enforce_exclusivity(present, seen.time)
+        for tracklet in present:
+            if tracklet.identity is None and self._seen_for(tracklet) >= self.settings.minimum_seconds:
+                events += self._open_for(tracklet)
         return events
 
-    def _open_for(self, tracklet: Tracklet) -> list[Event]:
-        tracklet.identity = self.gallery.open(tracklet.end)
+    def _seen_for(self, tracklet: Tracklet) -> float:
+        return tracklet.end - self._starts[tracklet.camera, tracklet.track][0][0]
+
+    def _enforce_exclusivity(self, present: Sequence[Tracklet], time: float) -> list[Event]:
+        """Of tracklets that are there at once with one identity, only the best known keeps it."""
+        events = []
+        holders: dict[int, Tracklet] = {}
+        for tracklet in sorted(present, key=lambda tracklet: (-tracklet.observations, tracklet.key)):
+            if tracklet.identity is None:
+                continue
+            if tracklet.identity in holders:
+                events.append(self._corrected(tracklet, 0, time))
+                tracklet.identity = None
+            else:
+                holders[tracklet.identity] = tracklet
+        return events
+
+    def _assigned(self, tracklet: Tracklet, time: float, score: float | None = None) -> Event:
         camera = self.cameras[tracklet.camera]
-        return [
-            Event("identity_opened", tracklet.end, identity=tracklet.identity),
-            Event("identity_assigned", tracklet.end, camera, tracklet.track, tracklet.identity, since=tracklet.start),
-        ]
+        return Event(
+            "identity_assigned", time, camera, tracklet.track, tracklet.identity, since=tracklet.start, score=score
+        )
+
+    def _corrected(self, tracklet: Tracklet, identity: int, time: float, since: float | None = None) -> Event:
+        return Event(
+            "identity_corrected", time, self.cameras[tracklet.camera], tracklet.track, identity,
+            previous_identity=tracklet.identity, since=tracklet.start if since is None else since,
+        )  # fmt: skip
+
+    def _open_for(self, tracklet: Tracklet) -> list[Event]:
+        """Open a new identity for a tracklet, and for the earlier ones of its track that it follows from."""
+        tracklet.identity = self.gallery.open(tracklet.end)
+        events = [Event("identity_opened", tracklet.end, identity=tracklet.identity)]
+        if not self.attempted:
+            for key in self._starts[tracklet.camera, tracklet.track][1]:
+                earlier = self._tracklets.get(key)
+                if earlier is not None and earlier.identity is None:
+                    earlier.identity = tracklet.identity
+                    events.append(self._assigned(earlier, tracklet.end))
+        return [*events, self._assigned(tracklet, tracklet.end)]
 
     def _assign(self, camera: int, time: float) -> list[Event]:
         """One Hungarian problem: tracklets of a camera that are ripe against identities not in its view."""
         if not self.attempted:
             return []
         ripe: list[tuple[Tracklet, NDArray[np.float32], AppearanceSummary]] = []
-        active: list[Tracklet] = []
         for (owner, _), sequence in self._sequences.items():
             if owner != camera or sequence.current is None:
                 continue
-            active.append(sequence.current)
             if sequence.current.identity is None:
                 summary = sequence.settled_summary()
                 if summary.count >= self.settings.minimum_crops and summary.mean is not None:
@@ -230,12 +230,8 @@ class Identities:
             if row in chosen:
                 column = chosen[row]
                 tracklet.identity = int(numbers[column])
-                score = float(self.threshold.score(cost[row, column]))
-                name = self.cameras[camera]
-                events.append(
-                    Event("identity_assigned", time, name, tracklet.track, tracklet.identity,
-                          since=tracklet.start, score=round(score, 3))
-                )  # fmt: skip
+                score = round(float(self.threshold.score(cost[row, column])), 3)
+                events.append(self._assigned(tracklet, time, score))
             else:
                 events += self._open_for(tracklet)
             assert tracklet.identity is not None
@@ -254,8 +250,12 @@ class Identities:
             and other.overlaps(tracklet)
         }
 
-    def settle(self) -> list[Event]:
-        """Decide jointly about all remembered tracklets; return merges and corrections."""
+    def settle(self, *, final: bool = False) -> list[Event]:
+        """Decide jointly about all remembered tracklets; return merges and corrections.
+
+        Args:
+            final: nothing more will be seen: who has no identity yet gets one if seen for long enough.
+        """
         self._last_settled = self.time
         nodes = sorted(self._tracklets.values(), key=lambda tracklet: tracklet.key)
         if not nodes:
@@ -282,20 +282,31 @@ class Identities:
         for first, second in both:
             if self.duplicates.allowed(everything[first], everything[second]):
                 joint.forbidden[first, second] = joint.forbidden[second, first] = False
+        before = {key: time for key, time in self._ceded.items() if key in self._tracklets}
         self._ceded = {key: time for key, time in self._ceded.items() if key not in self._tracklets}
-        labels = cluster(joint.evidence, joint.forbidden, joint.weights, joint.bonds)
-        events = self._rename(everything, labels, summaries)
+        labels = cluster(joint.evidence, joint.forbidden, joint.weights, joint.bonds, margin=self.settings.caution)
+        events = self._rename(everything, labels, summaries, final)
         for first, second in both:
             if labels[first] == labels[second] and everything[first].overlaps(everything[second]):
                 earlier, later = sorted(
                     (everything[first], everything[second]), key=lambda node: (node.start, -node.observations, node.key)
                 )
-                self._ceded[earlier.key] = min(later.start, self._ceded.get(earlier.key, np.inf))
+                if later.start < self._ceded.get(earlier.key, np.inf):
+                    self._ceded[earlier.key] = later.start
+                    events.append(self._corrected(earlier, 0, self.time, since=later.start))
+        for key, time in before.items():
+            tracklet = self._tracklets[key]
+            if key not in self._ceded and tracklet.identity is not None:
+                events.append(self._corrected(tracklet, tracklet.identity, self.time, since=time))
         self._remember(nodes, summaries)
         return events
 
     def _rename(
-        self, nodes: Sequence[Tracklet], labels: NDArray[np.int64], summaries: Mapping[int, AppearanceSummary]
+        self,
+        nodes: Sequence[Tracklet],
+        labels: NDArray[np.int64],
+        summaries: Mapping[int, AppearanceSummary],
+        final: bool,
     ) -> list[Event]:
         """Give each cluster the number that most of its observations had; others get new ones."""
         events: list[Event] = []
@@ -310,9 +321,12 @@ class Identities:
         cost = -shared + np.arange(len(old)) * 1e-6
         cost[shared == 0] = np.inf
         chosen = dict(zip(*(part.tolist() for part in assign(cost, 0.0)))) if old else {}
-        ripe = np.zeros(count, bool)
+        ripe, seconds = np.zeros(count, bool), np.zeros(count)
         for node, label in zip(nodes, labels.tolist()):
             ripe[label] |= node.identity is not None or summaries[node.key].count >= self.settings.minimum_crops
+            seconds[label] += node.end - node.start if node.camera >= 0 else 0.0
+        if final:
+            ripe |= seconds >= self.settings.minimum_seconds
         number_of: dict[int, int] = {label: old[column] for label, column in chosen.items()}
         for label in range(count):
             if label not in number_of and ripe[label]:
@@ -327,11 +341,11 @@ class Identities:
             identity = number_of.get(label)
             if identity is None or identity == node.identity:
                 continue
-            kind = "identity_assigned" if node.identity is None else "identity_corrected"
-            events.append(
-                Event(kind, self.time, self.cameras[node.camera], node.track, identity,
-                      previous_identity=node.identity, since=node.start)
-            )  # fmt: skip
+            if node.identity is None:
+                node.identity = identity
+                events.append(self._assigned(node, self.time))
+                continue
+            events.append(self._corrected(node, identity, self.time))
             node.identity = identity
         return events
 
@@ -364,3 +378,5 @@ class Identities:
         for key, (_, keys) in list(self._starts.items()):
             if not any(tracklet in self._tracklets for tracklet in keys) and key not in self._sequences:
                 del self._starts[key]
+                for tracklet in keys:
+                    self._ceded.pop(tracklet, None)

@@ -87,9 +87,10 @@ class JointEvidence:
         """Return the cosine distance (N, N) between the means; NaN where one has no good crop."""
         result = np.full((len(nodes), len(nodes)), np.nan, np.float32)
         means = [summaries[node.key].mean for node in nodes]
-        rows = [row for row, mean in enumerate(means) if mean is not None]
-        if rows:
-            stacked = np.stack([means[row] for row in rows])
+        known = [(row, mean) for row, mean in enumerate(means) if mean is not None]
+        if known:
+            rows = [row for row, _ in known]
+            stacked = np.stack([mean for _, mean in known])
             result[np.ix_(rows, rows)] = cosine_distances(stacked, stacked)
         return result
 

@@ -159,7 +159,9 @@ def _best_of_its_time(
 ) -> bool:
     """Whether neither tracklet of the pair is more like anybody else in the other view at the same time."""
     return not any(
-        (key[0] == other[0]) != (key[1] == other[1]) and alike[other] > alike[key] and _simultaneous(seen[key], seen[other])
+        (key[0] == other[0]) != (key[1] == other[1])
+        and alike[other] > alike[key]
+        and _simultaneous(seen[key], seen[other])
         for other in seen
     )
 

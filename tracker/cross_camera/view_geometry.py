@@ -181,7 +181,7 @@ def fit_mapping(
         parameters = parameters + step * min(1.0, 0.5 / max(largest, 1e-12))
         if largest < 1e-5:
             break
-    covariance = np.linalg.inv(information)
+    covariance = np.asarray(np.linalg.inv(information), np.float64)
     return ViewMapping(parameters, covariance, frames[0], frames[1], area)
 
 

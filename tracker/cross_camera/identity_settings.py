@@ -1,0 +1,49 @@
+"""What identities are made from, and how they are given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from tracker.cross_camera.tracklets import TrackletRules
+
+__all__ = ["CameraObservations", "IdentitySettings"]
+
+
+class IdentitySettings(BaseModel):
+    """How identities are given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    false_match_rate: float = Field(default=0.01, gt=0, lt=0.5, description="of different people taken for one")
+    minimum_crops: int = Field(default=4, ge=1, description="good crops before a tracklet is given an identity")
+    caution: float = Field(default=0.5, ge=0, description="nats by which evidence must exceed doubt before two are one")
+    minimum_seconds: float = Field(default=0.5, ge=0, description="who is seen for less and never well is nobody")
+    settle_seconds: float = Field(default=10.0, gt=0, description="joint settlement this often")
+    remembered_tracklets: int = Field(default=600, ge=10, description="tracklets settled jointly, at most")
+    gallery_capacity: int = Field(default=2000, ge=1, description="identities remembered, at most")
+    learn_geometry: bool = Field(default=True, description="learn how views overlap from people seen in both")
+    keep_history: bool = Field(default=True, description="remember every track's identity until the end of the run")
+    views: str = Field(default="auto", pattern="^(auto|separate)$", description="separate: no two views overlap")
+    tracklets: TrackletRules = TrackletRules()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CameraObservations:
+    """What one camera's tracker reported of one frame.
+
+    ``features`` (N, D) are L2-normalised vectors, rows of NaN where a crop was not embedded, ``None`` without an
+    embedder; ``qualities`` (N,) say how far each crop is to be trusted (0…1).
+    """
+
+    camera: str
+    time: float
+    track_ids: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+    features: NDArray[np.float32] | None
+    qualities: NDArray[np.float32]
+    image_size: tuple[int, int]
+    ended: NDArray[np.int64]
