@@ -18,6 +18,12 @@ from numpy.typing import NDArray
 
 __all__ = ["OpenSetThreshold", "ThresholdRecord"]
 
+#: an embedder's default is recorded for single crops; means over many crops lie closer together by about this factor
+MEANS_LIE_CLOSER = 0.6
+#: while hardly any two people have been seen together, all that the video shows is how alike one person stays: the
+#: threshold is then not above so many times that distance
+SAME_FACTOR = 4.0
+
 
 @dataclass(frozen=True, slots=True)
 class ThresholdRecord:
@@ -87,6 +93,8 @@ class OpenSetThreshold:
     @property
     def cut_distance(self) -> float:
         """The distance from which the latest crops of a track are taken for another person."""
+        if len(self._different) < self.prior_spread:
+            return 0.8 * self.default
         return self.value + 0.2 * (self.different_mean - self.value)
 
     @property
@@ -123,8 +131,9 @@ class OpenSetThreshold:
         from scipy.stats import t as student_t
 
         # The prior puts the default at a rate of 1 % for the spread embedders usually show.
+        expected = MEANS_LIE_CLOSER * self.default
         prior_deviation = 0.2 * self.default
-        prior_mean = self.default + 2.6 * prior_deviation
+        prior_mean = expected + 2.6 * prior_deviation
         count = len(different)
         mean = float(different.mean()) if count else prior_mean
         squares = float(((different - mean) ** 2).sum()) if count else 0.0
@@ -136,6 +145,8 @@ class OpenSetThreshold:
         variance = (self.prior_spread * prior_deviation**2 + squares) / freedom
         scale = math.sqrt(variance * (kappa + 1) / kappa)
         threshold = location + scale * float(student_t.ppf(self.false_match_rate, freedom))
+        if count < self.prior_spread and len(self._same) >= 3:
+            threshold = min(threshold, SAME_FACTOR * float(self._same.mean()))
         # Distances are not negative; a threshold far above the default would rest on the tail of a rough fit.
         threshold = min(max(threshold, 0.25 * self.default), 1.6 * self.default)
         return threshold, location, scale
