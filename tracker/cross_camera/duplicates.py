@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tracker.cross_camera.crop_quality import areas, intersections
 from tracker.cross_camera.tracklets import Tracklet
 
-__all__ = ["Duplicates"]
+__all__ = ["Duplicates", "yields"]
 
 #: share of the smaller box that lies in the other
 COINCIDENCE = 0.7
@@ -52,6 +52,17 @@ class Duplicates:
     def forget(self, keys: set[int]) -> None:
         """Forget all pairs with one of ``keys``."""
         self._frames = {pair: count for pair, count in self._frames.items() if keys.isdisjoint(pair)}
+
+
+def yields(first: Tracklet, second: Tracklet) -> tuple[Tracklet, float]:
+    """Return which of two tracklets on one person gives the identity to the other, and from when on (seconds).
+
+    The later one goes on with the person, unless it is gone while the earlier one is still there.
+    """
+    earlier, later = sorted(
+        (first, second), key=lambda tracklet: (tracklet.start, -tracklet.observations, tracklet.key)
+    )
+    return (later if later.end < earlier.end else earlier), later.start
 
 
 def _pair(first: int, second: int) -> tuple[int, int]:

@@ -9,7 +9,6 @@ corrected; events say so.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,11 +18,14 @@ from tracker.association.assignment import assign
 from tracker.cross_camera.appearance import AppearanceSummary
 from tracker.cross_camera.archive import Archive
 from tracker.cross_camera.crop_quality import overlap_with_others
-from tracker.cross_camera.duplicates import Duplicates
+from tracker.cross_camera.duplicates import Duplicates, yields
 from tracker.cross_camera.events import Event
+from tracker.cross_camera.frame_intervals import FrameIntervals
 from tracker.cross_camera.gallery import Gallery
+from tracker.cross_camera.history import History
 from tracker.cross_camera.identity_settings import CameraObservations, IdentitySettings
 from tracker.cross_camera.joint_evidence import JointEvidence
+from tracker.cross_camera.numbering import inherit
 from tracker.cross_camera.settlement import cluster
 from tracker.cross_camera.threshold import OpenSetThreshold, ThresholdRecord
 from tracker.cross_camera.tracklets import Tracklet, TrackletSequence
@@ -32,6 +34,8 @@ __all__ = ["CameraObservations", "Identities", "IdentitySettings"]
 
 #: a track's next tracklet carries the identity on when the bond over the cut is at least this (nats)
 CARRIED_BOND = 1.5
+#: a track not reported for this long is gone, whether its tracker says so or not
+SILENT_SECONDS = 10.0
 
 
 class Identities:
@@ -69,21 +73,30 @@ class Identities:
         self._tracklets: dict[int, Tracklet] = {}
         self._next_key = 0
         self._last_settled = -np.inf
-        # (camera, track) → starts and keys of its tracklets, and key → identity: what identity_of() reads
-        self._starts: dict[tuple[int, int], tuple[list[float], list[int]]] = {}
-        self._final: dict[int, int] = {}
+        self._intervals = FrameIntervals()
+        self._history = History(self.cameras)
         # key → when its identity went over to another track on the same person
         self._ceded: dict[int, float] = {}
 
     def observe(self, step: Sequence[CameraObservations]) -> list[Event]:
         """Take in what all cameras reported of one instant; return what happened to tracks and identities."""
         events: list[Event] = []
-        for seen in sorted(step, key=lambda seen: self._number[seen.camera]):
+        present: list[Tracklet] = []
+        in_order = sorted(step, key=lambda seen: self._number[seen.camera])
+        for seen in in_order:
             self.time = max(self.time, seen.time)
-            events += self._take_in(seen)
-        for seen in sorted(step, key=lambda seen: self._number[seen.camera]):
-            events += self._assign(self._number[seen.camera], seen.time)
-        for seen in sorted(step, key=lambda seen: self._number[seen.camera]):
+            here, happened = self._take_in(seen)
+            present += here
+            events += happened
+        if self.attempted:
+            events += self._enforce_exclusivity(present)
+            for seen in in_order:
+                events += self._assign(self._number[seen.camera], seen.time)
+        else:
+            for tracklet in present:
+                if tracklet.identity is None and self._seen_for(tracklet) >= self.settings.minimum_seconds:
+                    events += self._open_for(tracklet)
+        for seen in in_order:
             for track in seen.ended.tolist():
                 sequence = self._sequences.pop((self._number[seen.camera], track), None)
                 if sequence is not None:
@@ -91,43 +104,34 @@ class Identities:
                     events.append(Event("track_ended", seen.time, seen.camera, track))
         if not np.isfinite(self._last_settled):
             self._last_settled = self.time
-        if self.attempted and self.time - self._last_settled >= self.settings.settle_seconds:
+        if self.time - self._last_settled >= self.settings.settle_seconds:
+            self._close_silent()
             events += self.settle()
         return events
 
     def identity_of(self, camera: str, track_ids: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the identity (N,) of each track at each time as known now; 0 where none has been given yet."""
         number = self._number[camera]
-        result = np.zeros(len(track_ids), np.int64)
-        for row, (track, time) in enumerate(zip(np.asarray(track_ids).tolist(), np.asarray(times).tolist())):
-            entry = self._starts.get((number, track))
-            if entry is None:
-                continue
-            position = max(0, bisect_right(entry[0], time) - 1)
-            key = entry[1][position]
-            if time < self._ceded.get(key, np.inf):
-                result[row] = self._identity(key) or 0
-        return result
+        pairs = zip(np.asarray(track_ids).tolist(), np.asarray(times).tolist())
+        return np.array([self._history.identity_at(number, track, time) for track, time in pairs], np.int64)
 
     def finish(self) -> list[Event]:
         """Settle everything once more; call at the end. Who was seen too briefly to be anybody keeps no identity."""
         for sequence in self._sequences.values():
             sequence.close()
         self._sequences = {}
-        return self.settle(final=True) if self.attempted else []
+        return self.settle(final=True)
 
     def threshold_record(self) -> ThresholdRecord | None:
         """Return the threshold and what it rests on; ``None`` without an embedder."""
         return self.threshold.record() if self.attempted else None
 
-    def _identity(self, key: int) -> int | None:
-        tracklet = self._tracklets.get(key)
-        return tracklet.identity if tracklet is not None else self._final.get(key)
-
-    def _take_in(self, seen: CameraObservations) -> list[Event]:
+    def _take_in(self, seen: CameraObservations) -> tuple[list[Tracklet], list[Event]]:
+        """Extend the tracklets of one camera; return those that are there, and what happened."""
         events: list[Event] = []
         camera = self._number[seen.camera]
         overlaps = overlap_with_others(seen.boxes)
+        interval = self._intervals.note(camera, seen.time)
         present: list[Tracklet] = []
         cut_distance = self.threshold.cut_distance
         for row, track in enumerate(seen.track_ids.tolist()):
@@ -140,75 +144,77 @@ class Identities:
                 feature = None
             begun = sequence.observe(
                 self._next_key, seen.time, seen.boxes[row], float(overlaps[row]), feature, float(seen.qualities[row]),
-                seen.image_size, cut_distance,
+                seen.image_size, cut_distance, interval,
             )  # fmt: skip
+            tracklet = sequence.current
+            assert tracklet is not None
             if begun is not None:
                 self._next_key += 1
                 self._tracklets[begun.key] = begun
-                starts, keys = self._starts.setdefault((camera, track), ([], []))
-                starts.append(begun.start)
-                keys.append(begun.key)
-                if begun.previous is not None and self.attempted and begun.continuity < CARRIED_BOND:
+                if self.attempted and (begun.continuity < CARRIED_BOND or begun.previous in self._ceded):
                     begun.identity = None
-                if begun.identity is not None:
-                    events.append(self._assigned(begun, seen.time))
-            assert sequence.current is not None
-            present.append(sequence.current)
-            if sequence.current.identity is not None:
-                self.gallery.note(sequence.current.identity, seen.time)
+                events += self._tell(begun, seen.time)
+            present.append(tracklet)
+            if tracklet.identity is not None:
+                self.gallery.note(tracklet.identity, seen.time)
         self.duplicates.observe([tracklet.key for tracklet in present], seen.boxes)
-        if self.attempted:
-            return events + self._enforce_exclusivity(present, seen.time)
-        for tracklet in present:
-            if tracklet.identity is None and self._seen_for(tracklet) >= self.settings.minimum_seconds:
-                events += self._open_for(tracklet)
-        return events
+        return present, events
 
     def _seen_for(self, tracklet: Tracklet) -> float:
-        return tracklet.end - self._starts[tracklet.camera, tracklet.track][0][0]
+        return tracklet.end - self._sequences[tracklet.camera, tracklet.track].began
 
-    def _enforce_exclusivity(self, present: Sequence[Tracklet], time: float) -> list[Event]:
+    def _enforce_exclusivity(self, present: Sequence[Tracklet]) -> list[Event]:
         """Of tracklets that are there at once with one identity, only the best known keeps it."""
         events = []
-        holders: dict[int, Tracklet] = {}
-        for tracklet in sorted(present, key=lambda tracklet: (-tracklet.observations, tracklet.key)):
-            if tracklet.identity is None:
+        holders: dict[int, list[Tracklet]] = {}
+        separate = self.settings.views == "separate"
+        candidates = {tracklet.key: tracklet for tracklet in present}
+        if separate:
+            # Cameras take their pictures at different times: somebody is in view between them, too.
+            live = (sequence.current for sequence in self._sequences.values())
+            candidates |= {tracklet.key: tracklet for tracklet in live if tracklet is not None}
+        seen_now = {tracklet.key for tracklet in present}
+        for tracklet in sorted(candidates.values(), key=lambda tracklet: (-tracklet.observations, tracklet.key)):
+            if tracklet.identity is None or tracklet.key in self._ceded:
                 continue
-            if tracklet.identity in holders:
-                events.append(self._corrected(tracklet, 0, time))
+            others = holders.setdefault(tracklet.identity, [])
+            if any(
+                tracklet.key in seen_now and other.key in seen_now
+                if tracklet.camera == other.camera
+                else separate and tracklet.overlaps(other)
+                for other in others
+            ):
                 tracklet.identity = None
+                events += self._tell(tracklet, self.time)
             else:
-                holders[tracklet.identity] = tracklet
+                others.append(tracklet)
         return events
 
-    def _assigned(self, tracklet: Tracklet, time: float, score: float | None = None) -> Event:
-        camera = self.cameras[tracklet.camera]
-        return Event(
-            "identity_assigned", time, camera, tracklet.track, tracklet.identity, since=tracklet.start, score=score
-        )
-
-    def _corrected(self, tracklet: Tracklet, identity: int, time: float, since: float | None = None) -> Event:
-        return Event(
-            "identity_corrected", time, self.cameras[tracklet.camera], tracklet.track, identity,
-            previous_identity=tracklet.identity, since=tracklet.start if since is None else since,
-        )  # fmt: skip
+    def _tell(self, tracklet: Tracklet, time: float, score: float | None = None) -> list[Event]:
+        """Write down who a tracklet is; return what is new in that."""
+        camera, track = tracklet.camera, tracklet.track
+        identity = tracklet.identity or 0
+        ceded = min(self._ceded.get(tracklet.key, np.inf), tracklet.until)
+        events = self._history.tell(camera, track, ceded, tracklet.until, 0, time=time)
+        return events + self._history.tell(camera, track, tracklet.start, ceded, identity, time=time, score=score)
 
     def _open_for(self, tracklet: Tracklet) -> list[Event]:
-        """Open a new identity for a tracklet, and for the earlier ones of its track that it follows from."""
+        """Open a new identity for a tracklet; without an embedder it is that of the whole track."""
         tracklet.identity = self.gallery.open(tracklet.end)
         events = [Event("identity_opened", tracklet.end, identity=tracklet.identity)]
-        if not self.attempted:
-            for key in self._starts[tracklet.camera, tracklet.track][1]:
-                earlier = self._tracklets.get(key)
-                if earlier is not None and earlier.identity is None:
-                    earlier.identity = tracklet.identity
-                    events.append(self._assigned(earlier, tracklet.end))
-        return [*events, self._assigned(tracklet, tracklet.end)]
+        if self.attempted:
+            return events + self._tell(tracklet, tracklet.end)
+        earlier = tracklet
+        while earlier.previous in self._tracklets:
+            earlier = self._tracklets[earlier.previous]
+            earlier.identity = tracklet.identity
+        began = self._sequences[tracklet.camera, tracklet.track].began
+        return events + self._history.tell(
+            tracklet.camera, tracklet.track, began, np.inf, tracklet.identity, time=tracklet.end
+        )
 
     def _assign(self, camera: int, time: float) -> list[Event]:
         """One Hungarian problem: tracklets of a camera that are ripe against identities not in its view."""
-        if not self.attempted:
-            return []
         ripe: list[tuple[Tracklet, NDArray[np.float32], AppearanceSummary]] = []
         for (owner, _), sequence in self._sequences.items():
             if owner != camera or sequence.current is None:
@@ -231,7 +237,7 @@ class Identities:
                 column = chosen[row]
                 tracklet.identity = int(numbers[column])
                 score = round(float(self.threshold.score(cost[row, column])), 3)
-                events.append(self._assigned(tracklet, time, score))
+                events += self._tell(tracklet, time, score)
             else:
                 events += self._open_for(tracklet)
             assert tracklet.identity is not None
@@ -260,45 +266,54 @@ class Identities:
         nodes = sorted(self._tracklets.values(), key=lambda tracklet: tracklet.key)
         if not nodes:
             return []
+        excess = max(0, len(nodes) - self.settings.remembered_tracklets)
+        leaving = [node for node in nodes if node.closed][:excess]
         summaries: dict[int, AppearanceSummary] = {}
         for tracklet in nodes:
             sequence = self._sequences.get((tracklet.camera, tracklet.track))
             live = sequence is not None and sequence.current is tracklet
             summaries[tracklet.key] = sequence.settled_summary() if live and sequence else tracklet.summary
+        events: list[Event] = []
+        if self.attempted:
+            last_chance = {node.key for node in (nodes if final else leaving)}
+            events = self._decide(nodes, summaries, last_chance)
+        self._remember(nodes, leaving, summaries)
+        return events
+
+    def _decide(
+        self, nodes: list[Tracklet], summaries: dict[int, AppearanceSummary], last_chance: set[int]
+    ) -> list[Event]:
+        """Cluster the tracklets and give the clusters numbers."""
         means = [mean for node in nodes if (mean := summaries[node.key].mean) is not None]
         looks = np.stack(means) if means else np.zeros((0, 0), np.float32)
         held = {node.identity for node in nodes if node.identity is not None}
         anchors = self.archive.anchors(held, looks, near=1.5 * self.threshold.value)
-        summaries |= {anchor.key: summary for anchor, summary in anchors}
+        summaries = summaries | {anchor.key: summary for anchor, summary in anchors}
         anchor_nodes = [anchor for anchor, _ in anchors]
-        joint = self.evidence.gather(anchor_nodes + nodes, summaries)
+        everything = anchor_nodes + nodes
+        joint = self.evidence.gather(everything, summaries)
         count = len(anchor_nodes)
         beside = self.archive.forbidden(anchor_nodes, nodes, any_camera=self.settings.views == "separate")
         joint.forbidden[:count, count:] |= beside
         joint.forbidden[count:, :count] |= beside.T
-        row_of = {node.key: row for row, node in enumerate(anchor_nodes + nodes)}
-        both = [(row_of[a], row_of[b]) for a, b in self.duplicates.pairs() if a in row_of and b in row_of]
-        everything = anchor_nodes + nodes
+        row_of = {node.key: row for row, node in enumerate(everything)}
+        both = [
+            (row_of[first], row_of[second])
+            for first, second in self.duplicates.pairs()
+            if self.duplicates.allowed(everything[row_of[first]], everything[row_of[second]])
+        ]
         for first, second in both:
-            if self.duplicates.allowed(everything[first], everything[second]):
-                joint.forbidden[first, second] = joint.forbidden[second, first] = False
-        before = {key: time for key, time in self._ceded.items() if key in self._tracklets}
-        self._ceded = {key: time for key, time in self._ceded.items() if key not in self._tracklets}
+            joint.forbidden[first, second] = joint.forbidden[second, first] = False
         labels = cluster(joint.evidence, joint.forbidden, joint.weights, joint.bonds, margin=self.settings.caution)
-        events = self._rename(everything, labels, summaries, final)
+        events = self._rename(everything, labels, summaries, last_chance)
+        self._ceded = {}
         for first, second in both:
             if labels[first] == labels[second] and everything[first].overlaps(everything[second]):
-                earlier, later = sorted(
-                    (everything[first], everything[second]), key=lambda node: (node.start, -node.observations, node.key)
-                )
-                if later.start < self._ceded.get(earlier.key, np.inf):
-                    self._ceded[earlier.key] = later.start
-                    events.append(self._corrected(earlier, 0, self.time, since=later.start))
-        for key, time in before.items():
-            tracklet = self._tracklets[key]
-            if key not in self._ceded and tracklet.identity is not None:
-                events.append(self._corrected(tracklet, tracklet.identity, self.time, since=time))
-        self._remember(nodes, summaries)
+                loser, since = yields(everything[first], everything[second])
+                self._ceded[loser.key] = min(since, self._ceded.get(loser.key, np.inf))
+        # The last of a track first: then nothing is said of it that the next event takes back.
+        for node in reversed(nodes):
+            events += self._tell(node, self.time)
         return events
 
     def _rename(
@@ -306,64 +321,42 @@ class Identities:
         nodes: Sequence[Tracklet],
         labels: NDArray[np.int64],
         summaries: Mapping[int, AppearanceSummary],
-        final: bool,
+        last_chance: set[int],
     ) -> list[Event]:
         """Give each cluster the number that most of its observations had; others get new ones."""
-        events: list[Event] = []
-        old = sorted({node.identity for node in nodes if node.identity is not None})
+        number_of, gone = inherit(nodes, labels)
         count = int(labels.max()) + 1
-        shared = np.zeros((count, len(old)))
-        for node, label in zip(nodes, labels.tolist()):
-            if node.identity is not None:
-                # What is decided for good keeps its number.
-                shared[label, old.index(node.identity)] += node.observations if node.camera >= 0 else 1e9
-        # The lower number wins among equals: the one known for longer.
-        cost = -shared + np.arange(len(old)) * 1e-6
-        cost[shared == 0] = np.inf
-        chosen = dict(zip(*(part.tolist() for part in assign(cost, 0.0)))) if old else {}
-        ripe, seconds = np.zeros(count, bool), np.zeros(count)
+        ripe, asked, seconds = np.zeros(count, bool), np.zeros(count, bool), np.zeros(count)
         for node, label in zip(nodes, labels.tolist()):
             ripe[label] |= node.identity is not None or summaries[node.key].count >= self.settings.minimum_crops
+            asked[label] |= node.key in last_chance
             seconds[label] += node.end - node.start if node.camera >= 0 else 0.0
-        if final:
-            ripe |= seconds >= self.settings.minimum_seconds
-        number_of: dict[int, int] = {label: old[column] for label, column in chosen.items()}
+        ripe |= asked & (seconds >= self.settings.minimum_seconds)
+        events: list[Event] = []
         for label in range(count):
             if label not in number_of and ripe[label]:
                 number_of[label] = self.gallery.open(self.time)
                 events.append(Event("identity_opened", self.time, identity=number_of[label]))
-        gone = {number for number in old if number not in number_of.values()}
-        for number in sorted(gone):
-            column = old.index(number)
-            heir = number_of[int(np.argmax(shared[:, column]))]
-            events.append(Event("identities_merged", self.time, identity=heir, previous_identity=number))
+        for number, label in gone.items():
+            events.append(Event("identities_merged", self.time, identity=number_of[label], previous_identity=number))
         for node, label in zip(nodes, labels.tolist()):
-            identity = number_of.get(label)
-            if identity is None or identity == node.identity:
-                continue
-            if node.identity is None:
-                node.identity = identity
-                events.append(self._assigned(node, self.time))
-                continue
-            events.append(self._corrected(node, identity, self.time))
-            node.identity = identity
+            node.identity = number_of.get(label)
         return events
 
-    def _remember(self, nodes: Sequence[Tracklet], summaries: Mapping[int, AppearanceSummary]) -> None:
-        """Rebuild the gallery from the tracklets, and let go of the oldest ones when there are too many."""
-        excess = len(nodes) - self.settings.remembered_tracklets
-        for tracklet in [node for node in nodes if node.closed][: max(0, excess)]:
-            if tracklet.identity is None:
-                tracklet.identity = self.gallery.open(tracklet.end)
-            self.archive.add(tracklet)
-            self.duplicates.forget({tracklet.key})
+    def _remember(
+        self, nodes: Sequence[Tracklet], leaving: Sequence[Tracklet], summaries: Mapping[int, AppearanceSummary]
+    ) -> None:
+        """Rebuild the gallery from the tracklets, and let go of those that are ``leaving``."""
+        self.duplicates.forget({tracklet.key for tracklet in leaving})
+        for tracklet in leaving:
+            if tracklet.identity is not None:
+                self.archive.add(tracklet)
             del self._tracklets[tracklet.key]
-            if self.settings.keep_history:
-                self._final[tracklet.key] = tracklet.identity
+            self._ceded.pop(tracklet.key, None)
         present = {node.identity for node in self._tracklets.values() if node.identity is not None}
         self.archive.prune(min((node.start for node in self._tracklets.values()), default=np.inf), keep=present)
         if not self.settings.keep_history:
-            self._forget_starts()
+            self._forget_history()
         views = self.archive.views()
         for node in nodes:
             if node.identity is None or summaries[node.key].count == 0:
@@ -374,9 +367,18 @@ class Identities:
         self.gallery.replace_views(views, keep=present)
         self.gallery.shrink(keep=present)
 
-    def _forget_starts(self) -> None:
-        for key, (_, keys) in list(self._starts.items()):
-            if not any(tracklet in self._tracklets for tracklet in keys) and key not in self._sequences:
-                del self._starts[key]
-                for tracklet in keys:
-                    self._ceded.pop(tracklet, None)
+    def _close_silent(self) -> None:
+        """Close tracklets of tracks that nobody reports any more: a camera may stop without saying that they ended."""
+        for sequence in self._sequences.values():
+            if sequence.current is not None and self.time - sequence.current.end > SILENT_SECONDS:
+                sequence.close()
+
+    def _forget_history(self) -> None:
+        """Forget who tracks were before the oldest of their tracklets that is remembered."""
+        oldest: dict[tuple[int, int], float] = {}
+        for node in self._tracklets.values():
+            track = node.camera, node.track
+            oldest[track] = min(node.start, oldest.get(track, np.inf))
+        for track in self._history.tracks():
+            if track in oldest or track not in self._sequences:
+                self._history.forget(*track, before=oldest.get(track, np.inf))

@@ -104,16 +104,18 @@ class JointEvidence:
         ends: NDArray[np.float64],
     ) -> None:
         """Teach the threshold what different people (seen at once) and the same person (one track) look like."""
-        shared = np.minimum(ends[:, None], ends) - np.maximum(starts[:, None], starts)
+        # What stands for an archived identity (camera -1) was nowhere at any one time.
+        shared = np.minimum(ends[:, None], ends) - np.maximum(starts[:, None], np.where(cameras < 0, np.inf, starts))
         crops = np.array([summaries[node.key].count for node in nodes])
-        good = (cameras[:, None] == cameras) & (shared >= TOGETHER_SECONDS) & np.isfinite(distances)
+        good = (cameras[:, None] == cameras) & (cameras >= 0) & (shared >= TOGETHER_SECONDS) & np.isfinite(distances)
         good &= (crops[:, None] >= HALF_TRUST_CROPS) & (crops >= HALF_TRUST_CROPS)
         different: dict[tuple[int, int, int], list[float]] = defaultdict(list)
         for row, column in zip(*(part.tolist() for part in np.nonzero(np.triu(good, 1)))):
             pair = sorted((nodes[row].track, nodes[column].track))
             if pair[0] != pair[1]:
                 different[nodes[row].camera, pair[0], pair[1]].append(float(distances[row, column]))
-        same = [distance for node in nodes if (distance := summaries[node.key].halves_distance()) is not None]
+        pieces = [summaries[node.key] for node in nodes if node.camera >= 0]
+        same = [distance for piece in pieces if (distance := piece.halves_distance()) is not None]
         self.threshold.learn(
             np.array([float(np.mean(values)) for _, values in sorted(different.items())]), np.array(same)
         )

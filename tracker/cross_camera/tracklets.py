@@ -55,6 +55,8 @@ class Tracklet:
     track: int
     start: float
     end: float
+    #: when the track's next tracklet begins; infinite while there is none
+    until: float = float("inf")
     previous: int | None = None
     continuity: float = 0.0
     observations: int = 0
@@ -82,7 +84,7 @@ class TrackletSequence:
     """
 
     __slots__ = (
-        "_box", "_heights", "_met", "_pending", "_time", "camera", "current", "rules", "track",
+        "_box", "_heights", "_met", "_pending", "_time", "began", "camera", "current", "rules", "track",
     )  # fmt: skip
 
     def __init__(self, camera: int, track: int, rules: TrackletRules) -> None:
@@ -90,6 +92,8 @@ class TrackletSequence:
         self.track = track
         self.rules = rules
         self.current: Tracklet | None = None
+        #: time of the track's first observation, seconds
+        self.began = np.inf
         self._box: NDArray[np.float32] | None = None
         self._time = 0.0
         self._met = False
@@ -106,6 +110,7 @@ class TrackletSequence:
         quality: float,
         image_size: tuple[int, int],
         cut_distance: float,
+        interval: float = 0.0,
     ) -> Tracklet | None:
         """Add one observation; return a new tracklet when one begins with it, else ``None``.
 
@@ -118,9 +123,11 @@ class TrackletSequence:
             quality: how far the crop can be trusted, 0…1.
             image_size: (width, height) in pixels.
             cut_distance: cosine distance from which the latest crops are taken for another person.
+            interval: the camera's usual time between two frames, seconds.
         """
         begun = None
-        cut = self._reason_to_cut(time, box, overlap)
+        self.began = min(self.began, time)
+        cut = self._reason_to_cut(time, box, overlap, interval)
         if cut is not None:
             begun = self._begin(next_key, time, cut)
         tracklet = self.current
@@ -158,15 +165,17 @@ class TrackletSequence:
             summary.add(feature, time, weight)
         return summary
 
-    def _reason_to_cut(self, time: float, box: NDArray[np.float32], overlap: float) -> float | None:
+    def _reason_to_cut(self, time: float, box: NDArray[np.float32], overlap: float, interval: float) -> float | None:
         """Return the continuity over a cut that is due now, or ``None``."""
         if self.current is None or self._box is None:
             return 0.0
-        if time - self._time > self.rules.maximum_blink_seconds:
+        # From one frame of a slow camera to the next nobody was unseen.
+        unseen = time - self._time if time - self._time > 1.5 * interval or self.current.closed else 0.0
+        if unseen > self.rules.maximum_blink_seconds or self.current.closed:
             # Only somebody who is where he was is surely the same.
             if _iou(box, self._box) < 0.5 or _head_moved(box, self._box) > 0.25:
                 return self.rules.continuity_jump
-            if time - self._time > self.rules.maximum_gap_seconds:
+            if unseen > self.rules.maximum_gap_seconds or self.current.closed:
                 return self.rules.continuity_gap
         height, old_height = box[3] - box[1], self._box[3] - self._box[1]
         # Measured at the feet and at the head: one of them stays when a person is partly hidden or cut off.
@@ -198,11 +207,13 @@ class TrackletSequence:
         if previous is not None:
             self._flush(previous)
             previous.closed = True
+            previous.until = time
         self._met = False
         self._heights = []
         self.current = Tracklet(
-            key, self.camera, self.track, time, time, None if previous is None else previous.key, continuity
-        )
+            key, self.camera, self.track, time, time, previous=None if previous is None else previous.key,
+            continuity=continuity,
+        )  # fmt: skip
         if previous is not None:
             self.current.identity = previous.identity
         return self.current
