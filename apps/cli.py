@@ -11,6 +11,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from apps.demo_commands import demo, simulate
+
 __all__ = ["app", "main"]
 
 app = typer.Typer(
@@ -233,6 +235,9 @@ def _fail(message: str, code: int) -> NoReturn:
         print(f"multicam: {' '.join(message.split())}", file=sys.stderr, flush=True)
     sys.exit(code)
 
+
+app.command()(_stoppable()(demo))
+app.command()(_stoppable()(simulate))
 
 if __name__ == "__main__":
     main()

@@ -13,10 +13,15 @@ __all__ = ["StopRequest"]
 
 
 class StopRequest:
-    """While active, the first interrupt (or SIGTERM) only sets ``requested``; the next raises KeyboardInterrupt."""
+    """While active, the first interrupt (or SIGTERM) only sets ``requested``; the next raises KeyboardInterrupt.
 
-    def __init__(self) -> None:
+    Args:
+        at_once: the first raises already, for work of which a part is worth nothing.
+    """
+
+    def __init__(self, *, at_once: bool = False) -> None:
         self.requested = False
+        self._at_once = at_once
         self._previous: dict[int, Any] = {}
         self._shielded = False
 
@@ -44,7 +49,7 @@ class StopRequest:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._shielded:
             return
-        if self.requested:
+        if self.requested or self._at_once:
             # What cleans up from here on is not to be broken off by a third.
             self._shielded = True
             raise KeyboardInterrupt

@@ -127,6 +127,10 @@ class OutputFolder:
         self._made = []
         self._remove_leftovers(set(names))
 
+    def discard_earlier(self) -> None:
+        """Remove what an earlier run wrote, with its record, and nothing else."""
+        self._remove_leftovers(set())
+
     def shown(self, message: str) -> str:
         """Return an error message with files in their places instead of the hidden ones they are made in."""
         return re.sub(re.escape(str(self.staging)) + r"(/\.[^\s:]*)?", lambda _: str(self.path), message)

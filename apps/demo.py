@@ -1,0 +1,189 @@
+"""``multicam demo``: a simulated room through the whole pipeline, and how well that went against the exact truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from apps.interrupts import StopRequest
+from apps.output_folder import OutputFolder
+from apps.settings import DEFAULT_EMBEDDER, OutputSettings, TrackSettings
+from apps.simulate import RoomSettings, render_room
+from apps.validation import checked
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from benchmarks.room_scores import RoomScores
+    from benchmarks.simulation import Simulation
+
+__all__ = ["DemoReport", "DemoSettings", "print_scores", "run_demo"]
+
+#: what is compared with: tracking by motion alone
+_MOTION = "none"
+_SHOWN = ("MOTA", "IDF1", "HOTA")
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSettings:
+    """What to show: the room, and what tells its people apart."""
+
+    room: RoomSettings
+    embedder: str = DEFAULT_EMBEDDER
+    embedder_weights: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DemoReport:
+    """How a demonstration ended.
+
+    Args:
+        folder: where everything lies.
+        scores: embedder → its scores, the one asked for first; empty when interrupted.
+        interrupted: whether somebody ended it before all frames were tracked.
+    """
+
+    folder: Path
+    scores: Mapping[str, RoomScores]
+    interrupted: bool
+
+    @property
+    def mosaic(self) -> Path:
+        """The video of all cameras."""
+        return self.folder / "track" / "mosaic.mp4"
+
+
+def run_demo(
+    settings: DemoSettings, output: Path, *, overwrite: bool = False, console: Console | None = None
+) -> DemoReport:
+    """Render a room, track the people in its videos, and score the result.
+
+    ``output`` then has ``room`` (what ``multicam simulate`` writes), ``track`` (what ``multicam track`` writes) and
+    ``scores.json``. Whatever is there belongs together: an interrupt while the room is rendered leaves the folder as it
+    was, one during tracking leaves the room and, of the tracking, what was done so far or nothing.
+
+    Args:
+        settings: what to show.
+        output: folder; made when missing.
+        overwrite: replace an earlier demonstration.
+        console: where progress is shown; ``None``: nowhere.
+
+    Raises:
+        InputError: a setting cannot be used.
+        KeyboardInterrupt: interrupted at once.
+    """
+    from apps.build import build_embedder
+    from apps.track import run_track
+
+    # A wrong name is noticed before the room is rendered.
+    build_embedder(_track_settings(settings, Path(), settings.embedder))
+    with StopRequest(at_once=True) as stop, OutputFolder(output, overwrite=overwrite) as folder:
+        for name in ("room", "track"):
+            # Said now, not after the rendering.
+            OutputFolder(folder.path / name, overwrite=overwrite)
+        folder.file("scores.json")
+        simulation = render_room(folder, "room", settings.room, stop, console)
+        with stop.shielded():
+            OutputFolder(folder.path / "track", overwrite=True).discard_earlier()
+            (folder.path / "scores.json").unlink(missing_ok=True)
+        tracked = run_track(
+            _track_settings(settings, simulation.folder, settings.embedder),
+            OutputSettings(
+                folder=folder.path / "track", overwrite=True, mosaic=True, trails=True, save_crops=True,
+                quiet=console is None,
+            ),
+            console,
+        )  # fmt: skip
+        results = {settings.embedder: folder.path / "track"}
+        interrupted = tracked.interrupted
+        if not interrupted and settings.embedder.lower() != _MOTION:
+            results[_MOTION] = folder.staging / "motion"
+            interrupted = run_track(
+                _track_settings(settings, simulation.folder, _MOTION),
+                OutputSettings(folder=results[_MOTION], video=False, quiet=True),
+            ).interrupted
+        if interrupted:
+            return DemoReport(folder.path, {}, True)
+        scores = _score(settings, simulation, results, folder)
+        with stop.shielded():
+            folder.publish()
+    return DemoReport(folder.path, scores, False)
+
+
+def _track_settings(settings: DemoSettings, room: Path, embedder: str) -> TrackSettings:
+    return checked(
+        TrackSettings,
+        sources=[str(room / "cameras.yaml")],
+        detector=f"mot:{room / 'detections'}",
+        embedder=embedder,
+        embedder_weights=None if embedder == _MOTION else settings.embedder_weights,
+        seed=settings.room.seed,
+    )
+
+
+def _score(
+    settings: DemoSettings, simulation: Simulation, results: Mapping[str, Path], folder: OutputFolder
+) -> dict[str, RoomScores]:
+    from benchmarks.report import make_report, write_json
+    from benchmarks.room_scores import ALL_CAMERAS, score_room
+
+    scores = {name: score_room(simulation.folder, path, simulation.cameras) for name, path in results.items()}
+    rows: list[dict[str, Any]] = []
+    for name, scored in scores.items():
+        for row in scored.rows:
+            found = {"identities": scored.identities, "people": scored.people}
+            rows.append({"name": name, **row, **(found if row["sequence"] == ALL_CAMERAS else {})})
+    rows = [
+        {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
+        for row in rows
+    ]
+    first = next(iter(scores.values()))
+    described = {
+        **{key: value for key, value in asdict(settings.room).items() if key != "workers"},
+        "frames": simulation.frames,
+        "frame_rate": simulation.frame_rate,
+        "detections": "simulated",
+        "tracker": _track_settings(settings, simulation.folder, _MOTION).pipeline.tracker,
+        "engines": dict(first.engines),
+    }
+    write_json(folder.file("scores.json"), make_report("simulated room", described, rows))
+    return scores
+
+
+def print_scores(scores: Mapping[str, RoomScores], console: Console) -> None:
+    """Print the scores as a table: a row per camera and one for all, the embedders side by side."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from benchmarks.room_scores import ALL_CAMERAS
+
+    table = Table(title="Against the exact truth, in percent", title_justify="left", box=None, padding=(0, 1))
+    table.add_column("")
+    for name in scores:
+        label = "motion alone" if name.lower() == _MOTION else Path(name).name
+        for metric in _SHOWN:
+            header = Text(f"{label if metric == _SHOWN[1] else ''}\n{metric}", justify="right")
+            table.add_column(header, justify="right", no_wrap=True)
+    everything = [scored.rows for scored in scores.values()]
+    for rows in zip(*everything):
+        figures = [_percent(row[metric]) for row in rows for metric in _SHOWN]
+        together = rows[0]["sequence"] == ALL_CAMERAS
+        table.add_row(rows[0]["sequence"], *figures, style="bold" if together else None)
+    console.print(table)
+    people = next(iter(scores.values())).people
+    counts = [
+        f"{scored.identities} {'by motion alone' if name.lower() == _MOTION else f'with {Path(name).name}'}"
+        for name, scored in scores.items()
+    ]
+    seen = "1 person was seen" if people == 1 else f"{people} people were seen"
+    console.print(
+        f"“all cameras” asks for one identity per person everywhere. {seen}; identities found: {', '.join(counts)}.",
+        soft_wrap=True, markup=False, highlight=False,
+    )  # fmt: skip
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1f}" if math.isfinite(value) else "–"
