@@ -4,7 +4,7 @@ Correlation clustering (Bansal, Blum and Chawla, 2004) of the graph whose nodes 
 evidence in nats for or against one person; two tracklets alive at one instant in one camera are never one person.
 Clusters grow by joining the pair with the strongest average evidence first (Keuper et al., 2015, "greedy additive edge
 contraction", with averages, so that large clusters do not swallow doubtful pieces), then single tracklets move to
-where they fit best until nothing improves.
+where they fit best, one after the other, until nothing improves.
 """
 
 from __future__ import annotations
@@ -100,32 +100,43 @@ def _refine(
     forbidden: NDArray[np.bool_],
     margin: float,
 ) -> NDArray[np.int64]:
-    """Move single nodes to the cluster (or to none) that the evidence favours, until nothing moves."""
-    labels = labels.copy()
+    """Move single nodes to the cluster (or to none) that the evidence favours, the greatest gain first.
+
+    One move at a time, so that the outcome does not depend on the order of the nodes.
+    """
     count = len(labels)
-    for _ in range(10):
-        moved = False
-        for node in range(count):
-            own = labels[node]
-            best_label, best_score = -1, margin
-            for label in np.unique(labels):
-                members = np.flatnonzero(labels == label)
-                members = members[members != node]
-                if len(members) == 0 or forbidden[node, members].any():
-                    continue
-                weight = mass[node, members].sum()
-                value = (total[node, members].sum() / weight if weight > 0 else 0.0) + bond[node, members].sum()
-                # A small advantage for staying, so that the search ends.
-                value += 1e-6 if label == own else 0.0
-                if value > best_score:
-                    best_label, best_score = int(label), value
-            alone = not (labels == own).sum() > 1
-            if best_label == -1 and not alone:
-                labels[node] = labels.max() + 1
-                moved = True
-            elif best_label not in (-1, own):
-                labels[node] = best_label
-                moved = True
-        if not moved:
+    # Column k: what all members of cluster k together say of each node; the last clusters are empty, to move out to.
+    _, labels = np.unique(labels, return_inverse=True)
+    member = np.zeros((count, int(labels.max()) + 2))
+    member[np.arange(count), labels] = 1.0
+    total, mass = total.copy(), mass.copy()
+    np.fill_diagonal(total, 0.0)
+    np.fill_diagonal(mass, 0.0)
+    sums, masses, bonds, barred = total @ member, mass @ member, bond @ member, forbidden.astype(float) @ member
+    rows = np.arange(count)
+    for _ in range(2 * count):
+        # What is left by rounding, where members came and went, is nothing.
+        value = np.divide(sums, masses, out=np.zeros_like(sums), where=masses > 1e-9) + bonds
+        value[barred > 0] = -np.inf
+        # To be alone is worth the margin: evidence below it joins nobody.
+        value[:, member.sum(axis=0) == 0] = margin
+        alone = member.sum(axis=0)[labels] == 1
+        own = np.where(alone, margin, value[rows, labels])
+        value[rows, labels] = own
+        best = value.argmax(axis=1)
+        gain = value[rows, best] - own
+        # A small advantage for staying, so that the search ends.
+        node = int(gain.argmax())
+        if not gain[node] > 1e-6:
             break
+        old, new = int(labels[node]), int(best[node])
+        for of_nodes, of_clusters in ((total, sums), (mass, masses), (bond, bonds), (forbidden, barred)):
+            of_clusters[:, old] -= of_nodes[:, node]
+            of_clusters[:, new] += of_nodes[:, node]
+        member[node, old], member[node, new] = 0.0, 1.0
+        labels[node] = new
+        if member.any(axis=0).all():
+            sums, masses, bonds, barred, member = (
+                np.pad(part, ((0, 0), (0, 1))) for part in (sums, masses, bonds, barred, member)
+            )
     return labels
