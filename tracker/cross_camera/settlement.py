@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 
 __all__ = ["cluster"]
 
+#: nats by which another cluster must be better before a tracklet moves
+LEAST_GAIN = 1e-6
+#: times that a tracklet may move
+MOVES = 3
+
 
 def cluster(
     evidence: NDArray[np.float32],
@@ -114,22 +119,30 @@ def _refine(
     np.fill_diagonal(mass, 0.0)
     sums, masses, bonds, barred = total @ member, mass @ member, bond @ member, forbidden.astype(float) @ member
     rows = np.arange(count)
-    for _ in range(2 * count):
+    # Averages can chase each other in circles, so nobody moves for ever.
+    moves_left = np.full(count, MOVES)
+    while moves_left.any():
         # What is left by rounding, where members came and went, is nothing.
         value = np.divide(sums, masses, out=np.zeros_like(sums), where=masses > 1e-9) + bonds
-        value[barred > 0] = -np.inf
-        # To be alone is worth the margin: evidence below it joins nobody.
-        value[:, member.sum(axis=0) == 0] = margin
-        alone = member.sum(axis=0)[labels] == 1
-        own = np.where(alone, margin, value[rows, labels])
+        together = value[rows, labels]
+        # To be alone is worth the margin: evidence that does not exceed it joins nobody.
+        value[(barred > 0) | (value <= margin + LEAST_GAIN)] = -np.inf
+        size = member.sum(axis=0)
+        value[:, size == 0] = margin
+        alone = size[labels] == 1
+        own = np.where(alone, margin, together)
         value[rows, labels] = own
         best = value.argmax(axis=1)
-        gain = value[rows, best] - own
-        # A small advantage for staying, so that the search ends.
+        gain = np.where(moves_left > 0, value[rows, best] - own, 0.0)
         node = int(gain.argmax())
-        if not gain[node] > 1e-6:
+        if not gain[node] > LEAST_GAIN:
             break
         old, new = int(labels[node]), int(best[node])
+        moves_left[node] -= 1
+        # Of two that come together or part, either might have been the one to move.
+        if (size[old] == 1 and size[new] == 1) or (size[old] == 2 and size[new] == 0):
+            other = (labels == (new if size[new] else old)) & (rows != node)
+            moves_left[other] = np.maximum(moves_left[other] - 1, 0)
         for of_nodes, of_clusters in ((total, sums), (mass, masses), (bond, bonds), (forbidden, barred)):
             of_clusters[:, old] -= of_nodes[:, node]
             of_clusters[:, new] += of_nodes[:, node]
