@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tracker.storage.atomic import atomic_path, output_error
 from tracker.storage.results import IdentityOf
 from tracker.video.drawing import identity_color
-from tracker.video.text import draw_text
+from tracker.video.text import draw_text, shortened
 
 __all__ = ["CropKeeper", "KeptCrop"]
 
@@ -137,18 +137,23 @@ class CropKeeper:
             kept = sorted(by_identity[identity], key=lambda crop: (crop.camera, crop.time))
             sheet[top : top + height, :6] = identity_color(identity)
             draw_text(sheet, f"ID {identity}", 12, top + 40, 18, (245, 245, 245))
-            draw_text(sheet, f"{len(kept)} crops", 12, top + 66, 12, (190, 190, 190))
+            draw_text(sheet, "1 crop" if len(kept) == 1 else f"{len(kept)} crops", 12, top + 66, 12, (190, 190, 190))
             chosen = [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, _SHEET_COLUMNS).round().astype(int))]
             for column, crop in enumerate(chosen):
                 image = cv2.imdecode(np.frombuffer(self._content(crop), np.uint8), cv2.IMREAD_COLOR)
                 if image is None:
                     continue
-                scale = min((width - 2) / image.shape[1], (height - 16) / image.shape[0])
+                scale = min((width - 2) / image.shape[1], (height - 20) / image.shape[0])
                 size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-                left = _SHEET_MARGIN + column * width + (width - size[0]) // 2
-                sheet[top + 14 : top + 14 + size[1], left : left + size[0]] = cv2.resize(
+                cell = _SHEET_MARGIN + column * width
+                left, crop_top = cell + (width - size[0]) // 2, top + height - 4 - size[1]
+                sheet[crop_top : crop_top + size[1], left : left + size[0]] = cv2.resize(
                     image, size, interpolation=cv2.INTER_AREA
                 )
-                label = cameras[crop.camera][-9:]
-                draw_text(sheet, label, _SHEET_MARGIN + column * width + 2, top + 7, 10, (170, 170, 170))
+                if column == 0 or crop.camera != chosen[column - 1].camera:
+                    # The crops up to the next name are of this camera.
+                    group = sum(other.camera == crop.camera for other in chosen)
+                    sheet[top + 4 : top + height - 2, cell : cell + 1] = 90
+                    label = shortened(cameras[crop.camera], 10, group * width - 6)
+                    draw_text(sheet, label, cell + 4, top + 8, 10, (190, 190, 190))
         return sheet

@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 
 from tracker.video.drawing import Annotator
 from tracker.video.frames import Frame
-from tracker.video.mosaic import mosaic
+from tracker.video.mosaic import mosaic, mosaic_size
 from tracker.video.writers import VideoWriter
 
-__all__ = ["MosaicSettings", "Renderer"]
+__all__ = ["Renderer"]
 
-MosaicSettings = tuple[int, int]
 _TRAIL_SECONDS = 3.0
+#: who was away for longer begins a new trail, instead of a straight line across the picture
+_TRAIL_GAP_SECONDS = 0.7
+#: half of the time over which a trail is averaged: boxes tremble, people do not
+_TRAIL_SMOOTHING_SECONDS = 0.25
 
 
 class Renderer:
@@ -30,7 +33,7 @@ class Renderer:
         video_paths: where each camera's video goes; empty: none are written.
         mosaic_path: where the mosaic goes, or ``None``.
         trails: draw where people came from.
-        mosaic_size: (width, height) in pixels.
+        keep_mosaic: make the mosaic although it is not written, as ``picture``.
     """
 
     def __init__(
@@ -41,7 +44,6 @@ class Renderer:
         mosaic_path: Path | None,
         *,
         trails: bool = False,
-        mosaic_size: MosaicSettings = (1280, 720),
         keep_mosaic: bool = False,
     ) -> None:
         self.names = list(names)
@@ -49,7 +51,7 @@ class Renderer:
         self._rates = dict(zip(names, rates))
         self._video_paths = dict(zip(names, video_paths)) if video_paths else {}
         self._mosaic_path = mosaic_path
-        self._mosaic_size = mosaic_size
+        self._mosaic_size: tuple[int, int] | None = None
         self._keep_mosaic = keep_mosaic or mosaic_path is not None
         self._trails: dict[str, dict[int, deque[tuple[float, float, float]]]] | None = (
             {name: {} for name in names} if trails else None
@@ -97,8 +99,11 @@ class Renderer:
         if not self._keep_mosaic or not self._latest:
             return
         states = ["ended" if name in self._ended else None for name in self.names]
+        images = [self._latest.get(name) for name in self.names]
+        if self._mosaic_size is None:
+            self._mosaic_size = mosaic_size(images)
         self.picture = mosaic(
-            [self._latest.get(name) for name in self.names],
+            images,
             self.names,
             time=time,
             states=states,
@@ -119,10 +124,24 @@ class Renderer:
         trails = self._trails[frame.camera]
         for box, identity in zip(boxes.tolist(), identities.tolist()):
             if identity > 0:
-                trails.setdefault(identity, deque()).append((frame.time, (box[0] + box[2]) / 2, box[3]))
+                trail = trails.setdefault(identity, deque())
+                if trail and frame.time - trail[-1][0] > _TRAIL_GAP_SECONDS:
+                    trail.clear()
+                trail.append((frame.time, (box[0] + box[2]) / 2, box[3]))
         for identity in list(trails):
             while trails[identity] and trails[identity][0][0] < frame.time - _TRAIL_SECONDS:
                 trails[identity].popleft()
             if not trails[identity]:
                 del trails[identity]
-        return {identity: np.array([point[1:] for point in points]) for identity, points in trails.items()}
+        return {identity: _smoothed(np.array(points)) for identity, points in trails.items()}
+
+
+def _smoothed(trail: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (P, 2), the points of a trail (P, 3) of time, x, y averaged over the time around each but the ends."""
+    times = trail[:, 0]
+    reach = np.minimum(_TRAIL_SMOOTHING_SECONDS, np.minimum(times - times[0], times[-1] - times)) + 1e-6
+    first = np.searchsorted(times, times - reach, side="left")
+    last = np.searchsorted(times, times + reach, side="right")
+    sums = np.concatenate([np.zeros((1, 2)), np.cumsum(trail[:, 1:], axis=0)])
+    result: NDArray[np.float64] = (sums[last] - sums[first]) / (last - first)[:, None]
+    return result

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.video.text import draw_text, text_width
+from tracker.video.text import draw_text, shortened, text_width
 
-__all__ = ["mosaic"]
+__all__ = ["mosaic", "mosaic_size"]
 
 _BACKGROUND = (22, 18, 16)
 _EMPTY_TILE = (38, 32, 29)
@@ -63,6 +63,26 @@ def mosaic(
         _fill_tile(tile, image, name, time if state is None else None, state)
         picture[top : top + tile_height, left : left + tile_width] = tile
     return picture
+
+
+def mosaic_size(images: Sequence[NDArray[np.uint8] | None], largest: tuple[int, int] = (1280, 960)) -> tuple[int, int]:
+    """Return width and height, both even, of a mosaic that its tiles fill, as large as ``largest`` allows.
+
+    Args:
+        images: as for :func:`mosaic`.
+        largest: width and height in pixels; the tiles are arranged for a screen of 16:9 whatever it is.
+    """
+    aspect = _usual_aspect(images)
+    width, height = largest
+    columns = _choose_columns(max(len(images), 1), aspect, 16 * height, 9 * height)
+    rows = math.ceil(max(len(images), 1) / columns)
+    for _ in range(3):
+        # The gaps follow the height, which follows from the gaps.
+        gap = max(round(height / 180), 2)
+        tile_width = min((largest[0] - gap * (columns + 1)) / columns, (largest[1] - gap * (rows + 1)) / rows * aspect)
+        width = round(columns * tile_width + gap * (columns + 1))
+        height = round(rows * tile_width / aspect + gap * (rows + 1))
+    return min(width + width % 2, largest[0]), min(height + height % 2, largest[1])
 
 
 def format_time(seconds: float) -> str:
@@ -132,8 +152,7 @@ def _caption_width(text: str, font: int) -> int:
 
 def _caption(tile: NDArray[np.uint8], text: str, left: int, top: int, font: int, longest: int) -> None:
     """Write on a darkened stripe, so that the text reads on any picture."""
-    while len(text) > 1 and _caption_width(text, font) > longest:
-        text = text[:-2] + "…"
+    text = shortened(text, font, longest - font)
     bottom, right = top + round(1.6 * font), left + _caption_width(text, font)
     stripe = tile[top:bottom, left:right]
     stripe[:] = cv2.convertScaleAbs(stripe, alpha=0.35)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["draw_text", "text_width"]
+__all__ = ["draw_text", "shortened", "text_width"]
 
 _WEIGHT = 600
 _STROKES = cv2.FONT_HERSHEY_SIMPLEX
@@ -27,6 +27,13 @@ def text_width(text: str, height: int) -> int:
         return int(cv2.getTextSize((0, 0), text, (0, 0), font, height, _WEIGHT)[2]) + 1
     scale = _CAPITAL * height / _STROKE_CAPITAL
     return int(cv2.getTextSize(_plain(text), _STROKES, scale, 1)[0][0])
+
+
+def shortened(text: str, height: int, longest: int) -> str:
+    """Return the text, cut with an ellipsis where it would be wider than ``longest`` pixels; at least one letter."""
+    while len(text) > 1 and text_width(text, height) > longest:
+        text = text[:-2] + "…"
+    return text
 
 
 def draw_text(image: NDArray[np.uint8], text: str, left: int, middle: int, height: int, color: Any) -> None:
