@@ -79,8 +79,8 @@ class AppearanceSummary:
 
     @property
     def prototypes(self) -> NDArray[np.float32]:
-        """The kept crops' vectors (K, D), oldest first."""
-        return np.asarray(self._prototypes, np.float32).reshape(len(self._prototypes), -1)
+        """The kept crops' vectors (K, D), oldest first; (0, 0) before the first."""
+        return np.stack(self._prototypes) if self._prototypes else np.zeros((0, 0), np.float32)
 
     def halves_distance(self) -> float | None:
         """Return the cosine distance between the mean of the earlier and of the later prototypes.

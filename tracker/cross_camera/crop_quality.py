@@ -83,4 +83,4 @@ def crop_quality(
     upright = np.clip(heights / np.maximum(widths, 1e-6) / 2.0, 0.3, 1.0)
     whole = np.array([1.0, 0.7, 0.4, 0.2, 0.1])[sides_cut]
     large = np.clip(heights / 128.0, 0.3, 1.0)
-    return np.where(good, upright * whole * large * (1.0 - overlap) * scores, 0.0).astype(np.float32)
+    return np.where(good, upright * whole * large * (1.0 - overlap) * np.minimum(scores, 1.0), 0.0).astype(np.float32)

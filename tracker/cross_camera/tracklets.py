@@ -238,6 +238,7 @@ class TrackletSequence:
         old = self.current
         assert old is not None
         pending, self._pending = self._pending, []
+        pending = self._without_the_first(old, pending)
         cut_time = pending[0][0]
         cut_slot = round(cut_time / SLOT_SECONDS)
         kept = sum(slot < cut_slot for slot in old.slots)
@@ -256,6 +257,22 @@ class TrackletSequence:
         old.end = float(np.nextafter(cut_time, -np.inf))
         self._pending = pending
         return new
+
+    @staticmethod
+    def _without_the_first(
+        old: Tracklet, pending: list[tuple[float, NDArray[np.float32], float]]
+    ) -> list[tuple[float, NDArray[np.float32], float]]:
+        """Give the first of the latest crops to the old tracklet as far as they look more like it."""
+        half = len(pending) // 2
+        late = normalised(sum(feature * weight for _, feature, weight in pending[half:]))  # type: ignore[arg-type]
+        mean = old.summary.mean
+        assert mean is not None
+        first = 0
+        while first < half and pending[first][1] @ mean > pending[first][1] @ late:
+            time, feature, weight = pending[first]
+            old.summary.add(feature, time, weight)
+            first += 1
+        return pending[first:]
 
     @staticmethod
     def _extend_path(tracklet: Tracklet, time: float, box: NDArray[np.float32], image_size: tuple[int, int]) -> None:
