@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -89,6 +90,8 @@ def run_demo(
         with stop.shielded():
             OutputFolder(folder.path / "track", overwrite=True).discard_earlier()
             (folder.path / "scores.json").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (folder.path / "track").rmdir()
         tracked = run_track(
             _track_settings(settings, simulation.folder, settings.embedder),
             OutputSettings(

@@ -31,10 +31,11 @@ _Workers = Annotated[
 
 def demo(
     output: _Output,
-    seed: _Seed = 1,
-    seconds: Annotated[float, typer.Option(help="Duration of the scene.", rich_help_panel=_SCENE)] = 20.0,
+    # Seven people: five come in while it runs, two of them for the second time, and most leave.
+    seed: _Seed = 2,
+    seconds: Annotated[float, typer.Option(help="Duration of the scene.", rich_help_panel=_SCENE)] = 30.0,
     cameras: _Cameras = 4,
-    people: _People = 7,
+    people: _People = 8,
     at_once: _AtOnce = None,
     workers: _Workers = None,
     embedder: Annotated[
@@ -102,9 +103,11 @@ def simulate(
     settings = RoomSettings(seed, duration, cameras, people, at_once, workers)
     result = run_simulate(settings, output, overwrite=overwrite, console=None if quiet else Console(stderr=True))
     if not quiet:
-        print(
-            f"{len(result.identities)} people, {len(result.cameras)} cameras, {result.frames} frames each, "
-            f"in {result.seconds:.1f} s."
-        )
-        print(f"Track them: multicam track {result.cameras_file} --detector mot:{result.folder / 'detections'} "
-              "--output DIR")  # fmt: skip
+        import shlex
+
+        people_seen = "1 person" if len(result.identities) == 1 else f"{len(result.identities)} people"
+        views = "1 camera" if len(result.cameras) == 1 else f"{len(result.cameras)} cameras"
+        print(f"{people_seen}, {views}, {result.frames} frames each, in {result.seconds:.1f} s.")
+        detections = f"mot:{result.folder / 'detections'}"
+        command = ["multicam", "track", str(result.cameras_file), "--detector", detections, "--output", "DIR"]
+        print(f"Track them: {shlex.join(command)}")

@@ -73,10 +73,10 @@ class CameraProgress:
         if self._progress is not None:
             self._progress.advance(self._tasks[name])
 
-    def reach(self, name: str, frames: int, total: int) -> None:
-        """Note that ``frames`` of ``total`` frames are done."""
+    def reach(self, name: str, frames: int) -> None:
+        """Note that ``frames`` frames are done."""
         if self._progress is not None:
-            self._progress.update(self._tasks[name], completed=frames, total=total)
+            self._progress.update(self._tasks[name], completed=frames)
 
     def finish(self, name: str, frames: int) -> None:
         """Note that a camera has ended after ``frames`` frames, whatever its header promised."""

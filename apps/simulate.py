@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,11 +65,18 @@ def render_room(
     from benchmarks.simulation import simulate_room
 
     hidden, target = folder.staging / place, folder.path / place
-    with CameraProgress("render", {"room": None}, console) as progress:
+    with contextlib.ExitStack() as stack:
+        progress: CameraProgress | None = None
+
+        def report(done: int, total: int) -> None:
+            nonlocal progress
+            if progress is None:
+                # Nothing is shown of what is refused before it begins.
+                progress = stack.enter_context(CameraProgress("render", {"room": total}, console))
+            progress.reach("room", done)
+
         try:
-            simulation = simulate_room(
-                hidden, **dataclasses.asdict(settings), progress=lambda done, total: progress.reach("room", done, total)
-            )
+            simulation = simulate_room(hidden, **dataclasses.asdict(settings), progress=report)
         except InputError as error:
             raise InputError(folder.shown(str(error))) from None
     for path in sorted(hidden.rglob("*")):
