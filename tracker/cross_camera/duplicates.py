@@ -59,10 +59,10 @@ def yields(first: Tracklet, second: Tracklet) -> tuple[Tracklet, float]:
 
     The later one goes on with the person, unless it is gone while the earlier one is still there.
     """
-    earlier, later = sorted(
-        (first, second), key=lambda tracklet: (tracklet.start, -tracklet.observations, tracklet.key)
-    )
-    return (later if later.end < earlier.end else earlier), later.start
+    earlier, later = sorted((first, second), key=lambda tracklet: (tracklet.start, -tracklet.observations, tracklet.key))
+    # Where a double ends the remaining track is cut; that it goes on says who remained.
+    stays = (earlier.end, np.isfinite(earlier.until)) > (later.end, np.isfinite(later.until))
+    return (later if stays else earlier), later.start
 
 
 def _pair(first: int, second: int) -> tuple[int, int]:

@@ -35,12 +35,19 @@ def assert_exclusive(identities: Identities, step: Step, mode: str) -> None:
         assert not numbers or max(numbers.values()) == 1, (step[0].time, per_camera)
 
 
-@settings(max_examples=40, deadline=None)
-@given(seed=seeds, mode=modes, cameras=st.integers(1, 3), forgets=st.booleans(), noise=st.sampled_from([0.1, 0.6, 3.0]))
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=seeds,
+    mode=modes,
+    cameras=st.integers(1, 3),
+    forgets=st.booleans(),
+    noise=st.sampled_from([0.1, 0.6, 3.0]),
+    busy=st.sampled_from([1.0, 3.0]),
+)
 def test_exclusive_never_reused_and_told_in_events(
-    seed: int, mode: str, cameras: int, forgets: bool, noise: float
+    seed: int, mode: str, cameras: int, forgets: bool, noise: float, busy: float
 ) -> None:
-    world = random_world(seed, seconds=24, cameras=cameras, noise=noise, embedder=mode != "none")
+    world = random_world(seed, seconds=24, cameras=cameras, noise=noise, embedder=mode != "none", busy=busy)
     limits = {"remembered_tracklets": 10, "gallery_capacity": 3} if forgets else {}
     identities = make(world.cameras, mode, **limits)
     reader = Reader()

@@ -207,5 +207,7 @@ def test_two_boxes_on_one_person_for_a_moment() -> None:
 def test_the_later_track_goes_on_with_the_person() -> None:
     old, new = piece(1, 0.0, 10.4, 105), piece(2, 10.0, 20.0, 101)
     assert yields(old, new) == yields(new, old) == (old, 10.0)
+    old.until = 10.5
+    assert yields(old, piece(2, 10.0, 10.4, 5))[0].key == 2, "the old track goes on in its next tracklet"
     brief = piece(3, 5.0, 5.4, 5)
     assert yields(old, brief) == (brief, 5.0), "a double that is soon gone leaves the person to the first"
