@@ -158,24 +158,25 @@ def _score(
 
 def print_scores(scores: Mapping[str, RoomScores], console: Console) -> None:
     """Print the scores as a table: a row per camera and one for all, the embedders side by side."""
-    from rich.table import Table
     from rich.text import Text
 
     from benchmarks.room_scores import ALL_CAMERAS
 
-    table = Table(title="Against the exact truth, in percent", title_justify="left", box=None, padding=(0, 1))
-    table.add_column("")
-    for name in scores:
-        label = "motion alone" if name.lower() == _MOTION else Path(name).name
-        for metric in _SHOWN:
-            header = Text(f"{label if metric == _SHOWN[1] else ''}\n{metric}", justify="right")
-            table.add_column(header, justify="right", no_wrap=True)
-    everything = [scored.rows for scored in scores.values()]
-    for rows in zip(*everything):
-        figures = [_percent(row[metric]) for row in rows for metric in _SHOWN]
-        together = rows[0]["sequence"] == ALL_CAMERAS
-        table.add_row(rows[0]["sequence"], *figures, style="bold" if together else None)
-    console.print(table)
+    groups = ["motion alone" if name.lower() == _MOTION else Path(name).name for name in scores]
+    first = max(len(ALL_CAMERAS), *(len(row["sequence"]) for row in next(iter(scores.values())).rows)) + 2
+    # The name of an embedder stands above its three columns, which are as wide as it needs.
+    width = max(7, *(-(-(len(group) + 2) // len(_SHOWN)) for group in groups))
+    lines = [
+        ("bold", " " * first + "".join(f"{group:>{width * len(_SHOWN)}}" for group in groups)),
+        ("bold", " " * first + "".join(f"{metric:>{width}}" for _ in groups for metric in _SHOWN)),
+    ]
+    for rows in zip(*(scored.rows for scored in scores.values())):
+        figures = "".join(f"{_percent(row[metric]):>{width}}" for row in rows for metric in _SHOWN)
+        sequence = rows[0]["sequence"]
+        lines.append(("bold" if sequence == ALL_CAMERAS else "", f"{sequence:<{first}}{figures}"))
+    console.print("Against the exact truth, in percent:")
+    for style, line in lines:
+        console.print(Text(line, style=style), soft_wrap=True, highlight=False)
     people = next(iter(scores.values())).people
     counts = [
         f"{scored.identities} {'by motion alone' if name.lower() == _MOTION else f'with {Path(name).name}'}"

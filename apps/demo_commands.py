@@ -31,7 +31,7 @@ _Workers = Annotated[
 
 def demo(
     output: _Output,
-    # Seven people: five come in while it runs, two of them for the second time, and most leave.
+    # Seven people: four leave while it runs, and five come in, two of them for the second time.
     seed: _Seed = 2,
     seconds: Annotated[float, typer.Option(help="Duration of the scene.", rich_help_panel=_SCENE)] = 30.0,
     cameras: _Cameras = 4,

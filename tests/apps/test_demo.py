@@ -105,7 +105,7 @@ def test_the_table_shows_the_scores(shown: Shown) -> None:
     for sequence in ("cam1", "cam2", ALL_CAMERAS):
         figures = [f"{row[metric]:.1f}" for row in rows if row["sequence"] == sequence
                    for metric in ("MOTA", "IDF1", "HOTA")]  # fmt: skip
-        assert lines[sequence].removeprefix(f" {sequence}").split() == figures
+        assert lines[sequence].removeprefix(sequence).split() == figures
     people, identities = rows[2]["people"], rows[2]["identities"]
     assert f"{people} people were seen; identities found: {identities} with color_histogram" in shown.out
 
