@@ -171,7 +171,7 @@ def _simultaneous(first: CoVisible, second: CoVisible) -> bool:
 
 
 def _places(seen: dict[tuple[int, int], CoVisible], members: list[tuple[int, int]]) -> int:
-    return sum(len(seen[key].distinct()) for key in members)
+    return sum(len(seen[key].distinct) for key in members)
 
 
 def _fit(

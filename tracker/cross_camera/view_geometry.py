@@ -9,7 +9,7 @@ pair of simultaneous paths is evidence for or against one person, however alike 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,20 +44,21 @@ class CoVisible:
     second: NDArray[np.float64]
     heights: NDArray[np.float64]
     times: NDArray[np.float64]
+    #: rows at which the person stands at a new place in one of the views: separate evidence for a pair
+    distinct: NDArray[np.int64] = field(init=False)
 
     def __len__(self) -> int:
         return len(self.times)
 
-    def distinct(self) -> NDArray[np.int64]:
-        """Return rows at which the person stands at a new place in one of the views: separate evidence for a pair."""
+    def __post_init__(self) -> None:
         kept: list[int] = []
         scaled = np.concatenate([self.first / self.heights[:, :1], self.second / self.heights[:, 1:]], axis=1) / 0.25
         for row in range(len(self)):
-            if all(np.abs(scaled[row] - scaled[other]).max() > 1.0 for other in kept):
+            if not kept or np.abs(scaled[kept] - scaled[row]).max(axis=1).min() > 1.0:
                 kept.append(row)
             if len(kept) >= 24:
                 break
-        return np.asarray(kept, np.int64)
+        object.__setattr__(self, "distinct", np.asarray(kept, np.int64))
 
 
 def co_visible(first: Tracklet, second: Tracklet, *, limit: int = 200) -> CoVisible | None:
@@ -104,7 +105,7 @@ class ViewMapping:
         return mapped * scale + (x, y), spread * scale**2
 
     def evidence(self, pair: CoVisible) -> float:
-        """Return log P(paths | one person) − log P(paths | two people), in nats, −30…5.
+        """Return log P(paths | one person) − log P(paths | two people), in nats, −30…30.
 
         For: only places count that are new (somebody standing still proves little, however long), and never more than
         tells a person from a companion who walks beside. Against: every second counts, since two paths of one person
@@ -118,7 +119,7 @@ class ViewMapping:
         log_inlier = -squared / (2 * variance) - np.log(2 * np.pi * variance)
         log_same = np.logaddexp(np.log(1 - OUTLIER_SHARE) + log_inlier, np.log(OUTLIER_SHARE) + log_background)
         ratio = np.where(np.isfinite(log_same), log_same - log_background, np.log(OUTLIER_SHARE))
-        distinct = pair.distinct()
+        distinct = pair.distinct
         speaking_for = float(np.clip(ratio[distinct], 0, None).sum())
         seconds = np.floor((pair.times - pair.times[0]) / INDEPENDENT_SECONDS).astype(int)
         against = [min(0.0, float(np.median(ratio[seconds == second]))) for second in np.unique(seconds)]
@@ -148,7 +149,7 @@ def fit_mapping(
     Returns:
         the mapping, or ``None`` when the places are too few to say anything.
     """
-    rows = [pair.distinct() for pair in pairs]
+    rows = [pair.distinct for pair in pairs]
     if sum(len(row) for row in rows) < 4:
         return None
     first = np.concatenate([pair.first[row] for pair, row in zip(pairs, rows)])
