@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import shlex
+import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -177,24 +178,27 @@ def test_output_that_cannot_be_written_is_one_line(multicam: Command, tmp_path: 
     assert_one_line(multicam(command, "-o", blocked / "inside", *BRIEF), str(blocked))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminate"])
-def test_stopped_while_rendering_everything_is_as_it_was(shown: Shown, tmp_path: Path, number: signal.Signals) -> None:
-    for folder in (tmp_path / "new", shown.folder):
-        before = files_in(folder)
-        with ended(process("demo", "-o", folder, *SCENE, "--overwrite", patch=SLOW_ROOM)) as run:
-            wait_for(run.stdout, "rendering")
-            run.send_signal(number)
-            out, err = run.communicate(timeout=30)
-            assert run.returncode == 130
-        assert err.splitlines()[-1] == "multicam: stopped." and "Traceback" not in err
-        assert out == ""
-        assert files_in(folder) == before
-        assert folder.exists() == bool(before)
+@pytest.mark.parametrize(
+    ("number", "existing"), [(signal.SIGINT, True), (signal.SIGTERM, False)], ids=["Ctrl-C", "terminate"]
+)
+def test_stopped_while_rendering_everything_is_as_it_was(
+    shown: Shown, tmp_path: Path, number: signal.Signals, existing: bool
+) -> None:
+    folder = shown.folder if existing else tmp_path / "new"
+    before = files_in(folder)
+    with ended(process("demo", "-o", folder, *SCENE, "--overwrite", patch=SLOW_ROOM)) as run:
+        wait_for(run.stdout, "rendering")
+        run.send_signal(number)
+        out, err = run.communicate(timeout=30)
+        assert run.returncode == 130
+    assert err.splitlines()[-1] == "multicam: stopped." and "Traceback" not in err
+    assert out == ""
+    assert files_in(folder) == before
+    assert folder.exists() == existing
 
 
-def test_stopped_while_tracking_what_is_left_belongs_together(tmp_path: Path) -> None:
-    folder = tmp_path / "out"
-    assert call("demo", "-o", folder, *BRIEF, "--quiet") == 0
+def test_stopped_while_tracking_what_is_left_belongs_together(shown: Shown, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shown.folder, tmp_path / "out"))
     with ended(process("demo", "-o", folder, *SCENE, "--overwrite", patch=SLOW_ANALYSIS)) as run:
         wait_for(run.stdout, "at work")
         run.send_signal(signal.SIGINT)
@@ -208,9 +212,8 @@ def test_stopped_while_tracking_what_is_left_belongs_together(tmp_path: Path) ->
     assert read_json(folder / "track" / "run.json")["interrupted"] is True
 
 
-def test_stopped_for_good_while_tracking_the_room_is_left(tmp_path: Path) -> None:
-    folder = tmp_path / "out"
-    assert call("demo", "-o", folder, *BRIEF, "--quiet") == 0
+def test_stopped_for_good_while_tracking_the_room_is_left(shown: Shown, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shown.folder, tmp_path / "out"))
     slow_videos = "import time\nfrom apps.rendering import Renderer\ndraw = Renderer.draw\n" \
         "def slow(*a):\n    time.sleep(0.1)\n    return draw(*a)\nRenderer.draw = slow\n"  # fmt: skip
     with ended(process("demo", "-o", folder, *SCENE, "--overwrite", patch=SLOW_ANALYSIS + slow_videos)) as run:
