@@ -201,6 +201,16 @@ def test_one_pair_that_stands_still_teaches_nothing() -> None:
     assert not known.any() and not views.mappings
 
 
+def test_a_pair_does_not_vouch_for_itself() -> None:
+    """The only walk of all gives a mapping, but nothing by which to judge that walk."""
+    rng = np.random.default_rng(3)
+    path = wander(rng, 120)
+    pieces = [tracklet(number, number, camera.boxes(path, 1.7), 0, rng) for number, camera in enumerate((ONE, OTHER))]
+    views = OverlappingViews()
+    _, known = views.evidence(pieces, appearance([0, 0], 3.0, -4.0))
+    assert views.mappings and not known.any()
+
+
 def test_a_companion_is_not_the_person() -> None:
     """Somebody at arm's length: geometry prefers the person and alone is not enough for the companion."""
     better, joined = 0, 0
