@@ -58,6 +58,8 @@ class ColorHistogram(Embedder):
     def __init__(self) -> None:
         self.description = "color_histogram (no network)"
         self.default_threshold = 0.35
+        # Each camera tints what it sees: the tracker takes every camera's mean off before it compares.
+        self.camera_bias = True
         self._soft_bins = _soft_bins()
         self._down, self._across = _stripe_weights()
         self._typical = np.tile(np.asarray(_TYPICAL_STRIPE, np.float32), _STRIPES)

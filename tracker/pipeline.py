@@ -185,7 +185,10 @@ class MultiCameraPipeline:
             name: CameraPipeline(name, self.settings, rate or 25.0, sizes.get(name)) for name, rate in cameras.items()
         }
         self.identities = Identities(
-            list(cameras), self.settings.identities, None if embedder is None else embedder.default_threshold
+            list(cameras),
+            self.settings.identities,
+            None if embedder is None else embedder.default_threshold,
+            camera_bias=bool(getattr(embedder, "camera_bias", False)),
         )
         self.times = StageTimes()
 

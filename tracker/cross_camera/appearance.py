@@ -82,15 +82,19 @@ class AppearanceSummary:
         """The kept crops' vectors (K, D), oldest first; (0, 0) before the first."""
         return np.stack(self._prototypes) if self._prototypes else np.zeros((0, 0), np.float32)
 
-    def halves_distance(self) -> float | None:
+    def halves_distance(self, bias: NDArray[np.float32] | None = None) -> float | None:
         """Return the cosine distance between the mean of the earlier and of the later prototypes.
 
         Both halves show the same person, so this is what "the same" looks like on this video. ``None`` with fewer
         than four prototypes.
+
+        Args:
+            bias: (D,) taken off both means first.
         """
         if len(self._prototypes) < 4:
             return None
         half = len(self._prototypes) // 2
-        early = normalised(np.mean(self._prototypes[:half], axis=0))
-        late = normalised(np.mean(self._prototypes[half:], axis=0))
+        none = np.float32(0.0) if bias is None else bias
+        early = normalised(normalised(np.mean(self._prototypes[:half], axis=0)) - none)
+        late = normalised(normalised(np.mean(self._prototypes[half:], axis=0)) - none)
         return float(1.0 - early @ late)

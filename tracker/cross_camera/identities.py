@@ -32,6 +32,8 @@ from tracker.cross_camera.tracklets import Tracklet, TrackletSequence
 
 __all__ = ["CameraObservations", "Identities", "IdentitySettings"]
 
+#: where the threshold starts when cameras' means are taken off: different people then lie at right angles
+CENTRED_THRESHOLD = 0.8
 #: a track's next tracklet carries the identity on when the bond over the cut is at least this (nats)
 CARRIED_BOND = 1.5
 #: a track not reported for this long is gone, whether its tracker says so or not
@@ -48,23 +50,31 @@ class Identities:
         settings: how identities are given.
         default_threshold: the embedder's recorded cosine distance; ``None`` without an embedder: then every track is
             an identity of its own.
+        camera_bias: the embedder's vectors carry the camera's own colours: each camera's mean is taken off first.
     """
 
     def __init__(
-        self, cameras: Sequence[str], settings: IdentitySettings | None = None, default_threshold: float | None = None
+        self,
+        cameras: Sequence[str],
+        settings: IdentitySettings | None = None,
+        default_threshold: float | None = None,
+        *,
+        camera_bias: bool = False,
     ) -> None:
         self.settings = settings or IdentitySettings()
         self.cameras = sorted(cameras)
         self._number = {name: number for number, name in enumerate(self.cameras)}
         self.attempted = default_threshold is not None
+        start = CENTRED_THRESHOLD if camera_bias else default_threshold
         self.threshold = OpenSetThreshold(
-            default_threshold if default_threshold is not None else 1.0, false_match_rate=self.settings.false_match_rate
+            start if start is not None else 1.0, false_match_rate=self.settings.false_match_rate
         )
         self.gallery = Gallery(self.settings.gallery_capacity)
         self.evidence = JointEvidence(
             self.threshold,
             learn_geometry=self.settings.learn_geometry,
             views_may_overlap=self.settings.views == "auto",
+            camera_bias=camera_bias,
         )
         self.duplicates = Duplicates()
         self.archive = Archive(self.settings.gallery_capacity)
@@ -227,6 +237,9 @@ class Identities:
             return []
         ripe.sort(key=lambda item: item[0].key)
         numbers, cost = self.gallery.distances(np.stack([mean for _, mean, _ in ripe]))
+        if self.evidence.camera_bias:
+            # Single looks of two cameras cannot be compared: who is who is settled jointly.
+            cost[:] = np.inf
         for row, (tracklet, _, _) in enumerate(ripe):
             taken = self._identities_beside(tracklet)
             cost[row, [number in taken for number in numbers.tolist()]] = np.inf
@@ -291,7 +304,8 @@ class Identities:
         summaries = summaries | {anchor.key: summary for anchor, summary in anchors}
         anchor_nodes = [anchor for anchor, _ in anchors]
         everything = anchor_nodes + nodes
-        joint = self.evidence.gather(everything, summaries)
+        thorough = len(last_chance) == len(nodes)
+        joint = self.evidence.gather(everything, summaries, thorough=thorough)
         count = len(anchor_nodes)
         beside = self.archive.forbidden(anchor_nodes, nodes, any_camera=self.settings.views == "separate")
         joint.forbidden[:count, count:] |= beside

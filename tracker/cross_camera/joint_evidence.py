@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.cross_camera.appearance import AppearanceSummary, cosine_distances
+from tracker.cross_camera.appearance import AppearanceSummary, cosine_distances, normalised
 from tracker.cross_camera.overlapping_views import OverlappingViews
 from tracker.cross_camera.threshold import OpenSetThreshold
 from tracker.cross_camera.tracklets import Tracklet
@@ -20,6 +20,8 @@ __all__ = ["Joint", "JointEvidence"]
 GEOMETRY_VETO = -8.0
 #: nats that geometry must outweigh where one of the two has shown no good crop
 UNKNOWN_LOOKS = -1.5
+#: tracks of a camera at which its mean look counts half
+BIAS_TRACKS = 2.0
 #: good crops at which appearance counts half of what it would with many
 HALF_TRUST_CROPS = 3.0
 #: seconds two people must have been seen together before their distance teaches the threshold
@@ -43,17 +45,30 @@ class JointEvidence:
         threshold: learnt here from the tracklets each time.
         learn_geometry: whether views may teach each other how they overlap.
         views_may_overlap: when false, nobody is in two cameras at once.
+        camera_bias: vectors carry the camera's own colours: each camera's mean is taken off before they are compared.
     """
 
-    def __init__(self, threshold: OpenSetThreshold, *, learn_geometry: bool, views_may_overlap: bool) -> None:
+    def __init__(
+        self, threshold: OpenSetThreshold, *, learn_geometry: bool, views_may_overlap: bool, camera_bias: bool = False
+    ) -> None:
         self.threshold = threshold
         self.views_may_overlap = views_may_overlap
+        self.camera_bias = camera_bias
         self.views = OverlappingViews() if learn_geometry and views_may_overlap else None
 
-    def gather(self, nodes: Sequence[Tracklet], summaries: Mapping[int, AppearanceSummary]) -> Joint:
-        """Return the evidence between all ``nodes``, whose looks are ``summaries[node.key]``."""
+    def gather(
+        self, nodes: Sequence[Tracklet], summaries: Mapping[int, AppearanceSummary], *, thorough: bool = True
+    ) -> Joint:
+        """Return the evidence between all ``nodes``, whose looks are ``summaries[node.key]``.
+
+        Args:
+            nodes: N tracklets.
+            summaries: key → looks.
+            thorough: look for better geometry also where views know theirs.
+        """
         count = len(nodes)
-        distances = self._distances(nodes, summaries)
+        biases = _camera_means(nodes, summaries) if self.camera_bias else {}
+        distances = _distances(nodes, summaries, biases)
         cameras = np.array([node.camera for node in nodes])
         starts = np.array([node.start for node in nodes])
         ends = np.array([node.end for node in nodes])
@@ -62,12 +77,12 @@ class JointEvidence:
         if not self.views_may_overlap:
             forbidden = together.copy()
         np.fill_diagonal(forbidden, False)
-        self._learn(nodes, summaries, distances, cameras, starts, ends)
+        self._learn(nodes, summaries, biases, distances, cameras, starts, ends)
         crops = np.array([summaries[node.key].count for node in nodes], np.float32)
         trust = crops / (crops + HALF_TRUST_CROPS)
         evidence = self.threshold.score(distances) * np.sqrt(np.outer(trust, trust))
         if self.views is not None:
-            geometry, known = self.views.evidence(nodes, evidence)
+            geometry, known = self.views.evidence(nodes, evidence, thorough=thorough)
             evidence = np.where(known, np.nan_to_num(evidence, nan=UNKNOWN_LOOKS) + geometry, evidence)
             forbidden |= known & (geometry <= GEOMETRY_VETO)
         row_of = {node.key: row for row, node in enumerate(nodes)}
@@ -82,22 +97,11 @@ class JointEvidence:
             np.fill_diagonal(evidence, 0.0)
         return Joint(evidence, forbidden, weights.astype(np.float32), bonds)
 
-    @staticmethod
-    def _distances(nodes: Sequence[Tracklet], summaries: Mapping[int, AppearanceSummary]) -> NDArray[np.float32]:
-        """Return the cosine distance (N, N) between the means; NaN where one has no good crop."""
-        result = np.full((len(nodes), len(nodes)), np.nan, np.float32)
-        means = [summaries[node.key].mean for node in nodes]
-        known = [(row, mean) for row, mean in enumerate(means) if mean is not None]
-        if known:
-            rows = [row for row, _ in known]
-            stacked = np.stack([mean for _, mean in known])
-            result[np.ix_(rows, rows)] = cosine_distances(stacked, stacked)
-        return result
-
     def _learn(
         self,
         nodes: Sequence[Tracklet],
         summaries: Mapping[int, AppearanceSummary],
+        biases: Mapping[int, NDArray[np.float32]],
         distances: NDArray[np.float32],
         cameras: NDArray[np.int64],
         starts: NDArray[np.float64],
@@ -114,8 +118,40 @@ class JointEvidence:
             pair = sorted((nodes[row].track, nodes[column].track))
             if pair[0] != pair[1]:
                 different[nodes[row].camera, pair[0], pair[1]].append(float(distances[row, column]))
-        pieces = [summaries[node.key] for node in nodes if node.camera >= 0]
-        same = [distance for piece in pieces if (distance := piece.halves_distance()) is not None]
+        pieces = [(summaries[node.key], biases.get(node.camera)) for node in nodes if node.camera >= 0]
+        same = [distance for piece, bias in pieces if (distance := piece.halves_distance(bias)) is not None]
         self.threshold.learn(
             np.array([float(np.mean(values)) for _, values in sorted(different.items())]), np.array(same)
         )
+
+
+def _camera_means(
+    nodes: Sequence[Tracklet], summaries: Mapping[int, AppearanceSummary]
+) -> dict[int, NDArray[np.float32]]:
+    """Return camera → mean look (D,), shrunk where few tracks were seen: of one person it would leave nothing."""
+    by_track: dict[int, dict[int, list[NDArray[np.float32]]]] = defaultdict(lambda: defaultdict(list))
+    for node in nodes:
+        mean = summaries[node.key].mean
+        if mean is not None and node.camera >= 0:
+            by_track[node.camera][node.track].append(mean)
+    return {
+        camera: np.mean([np.mean(looks, axis=0) for looks in tracks.values()], axis=0)
+        * np.float32(len(tracks) / (len(tracks) + BIAS_TRACKS))
+        for camera, tracks in by_track.items()
+    }
+
+
+def _distances(
+    nodes: Sequence[Tracklet], summaries: Mapping[int, AppearanceSummary], biases: Mapping[int, NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Return the cosine distance (N, N) between the means; NaN where one has no good crop."""
+    result = np.full((len(nodes), len(nodes)), np.nan, np.float32)
+    known = [(row, mean) for row, node in enumerate(nodes) if (mean := summaries[node.key].mean) is not None]
+    if known:
+        rows = [row for row, _ in known]
+        stacked = np.stack([mean for _, mean in known])
+        if biases:
+            none = np.zeros_like(stacked[0])
+            stacked = normalised(stacked - np.stack([biases.get(nodes[row].camera, none) for row in rows]))
+        result[np.ix_(rows, rows)] = cosine_distances(stacked, stacked)
+    return result

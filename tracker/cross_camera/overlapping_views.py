@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.cross_camera.tracklets import Tracklet
-from tracker.cross_camera.view_geometry import HEAD_DEVIATION, CoVisible, ViewMapping, co_visible, fit_mapping
+from tracker.cross_camera.view_geometry import (
+    HEAD_DEVIATION,
+    MOST_EVIDENCE,
+    CoVisible,
+    ViewMapping,
+    co_visible,
+    fit_mapping,
+)
 
 __all__ = ["OverlappingViews"]
 
@@ -19,6 +26,8 @@ UNKNOWN = -3.0
 MAXIMUM_SEEDS = 24
 #: new places a mapping must rest on before it is believed
 MINIMUM_PLACES = 8
+#: evidence (nats), looks included, from which a pair agrees with a mapping
+MINIMUM_AGREEMENT = 2.0
 #: evidence (nats) of all its pairs together that a mapping needs
 MINIMUM_SUPPORT = 4.0
 
@@ -37,13 +46,14 @@ class OverlappingViews:
         self.mappings: dict[tuple[int, int], ViewMapping] = {}
 
     def evidence(
-        self, tracklets: Sequence[Tracklet], appearance: NDArray[np.float32]
+        self, tracklets: Sequence[Tracklet], appearance: NDArray[np.float32], *, thorough: bool = True
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return evidence (N, N) in nats from geometry, and where there is any (N, N).
 
         Args:
             tracklets: N tracklets of any cameras.
             appearance: (N, N) evidence from appearance, in nats; NaN where unknown.
+            thorough: search anew for a mapping also where the one known from before still holds.
         """
         count = len(tracklets)
         total = np.zeros((count, count), np.float32)
@@ -51,7 +61,7 @@ class OverlappingViews:
         by_camera: dict[int, list[int]] = {}
         for row, tracklet in enumerate(tracklets):
             by_camera.setdefault(tracklet.camera, []).append(row)
-        self.mappings = {}
+        before, self.mappings = self.mappings, {}
         for first_camera, second_camera in combinations(sorted(by_camera), 2):
             seen: dict[tuple[int, int], CoVisible] = {}
             for first in by_camera[first_camera]:
@@ -63,13 +73,19 @@ class OverlappingViews:
                         seen[first, second] = pair
             if not seen:
                 continue
-            for (first, second), value in self._between(seen, appearance, (first_camera, second_camera)).items():
+            cameras = (first_camera, second_camera)
+            known_before = None if thorough else before.get(cameras)
+            for (first, second), value in self._between(seen, appearance, cameras, known_before).items():
                 total[first, second] = total[second, first] = value
                 known[first, second] = known[second, first] = True
         return total, known
 
     def _between(
-        self, seen: dict[tuple[int, int], CoVisible], appearance: NDArray[np.float32], cameras: tuple[int, int]
+        self,
+        seen: dict[tuple[int, int], CoVisible],
+        appearance: NDArray[np.float32],
+        cameras: tuple[int, int],
+        before: ViewMapping | None,
     ) -> dict[tuple[int, int], float]:
         alike = {key: float(np.nan_to_num(appearance[key], nan=UNKNOWN)) for key in seen}
         seeds = [key for key in seen if alike[key] >= self.certain and _best_of_its_time(key, seen, alike)]
@@ -77,7 +93,12 @@ class OverlappingViews:
         if not seeds:
             return {}
         area = _area(seen)
-        best = self._consensus(seen, alike, seeds, area)
+        best = None
+        if before is not None:
+            best = self._consensus(seen, alike, seeds, area, [_agreeing(seen, alike, before)])
+        if best is None:
+            pairs = [list(both) for both in combinations(seeds[:6], 2)]
+            best = self._consensus(seen, alike, seeds, area, [[seed] for seed in seeds] + pairs + [seeds])
         if best is None:
             return {}
         used, mapping = best
@@ -101,9 +122,9 @@ class OverlappingViews:
         alike: dict[tuple[int, int], float],
         seeds: list[tuple[int, int]],
         area: float,
+        trials: list[list[tuple[int, int]]],
     ) -> tuple[list[tuple[int, int]], ViewMapping] | None:
         """Return the largest set of pairs that agree with one mapping, and the mapping."""
-        trials = [[seed] for seed in seeds] + [list(both) for both in combinations(seeds[:10], 2)] + [seeds]
         best: tuple[float, list[tuple[int, int]], ViewMapping] | None = None
         reached: set[tuple[tuple[int, int], ...]] = set()
         for trial in trials:
@@ -116,10 +137,12 @@ class OverlappingViews:
                 if agreeing == members:
                     break
                 members = agreeing
+                if tuple(members) in reached:
+                    # An earlier trial came by here, and has gone where this one would go.
+                    mapping = None
+                    break
+                reached.add(tuple(members))
                 mapping = _fit(seen, members, alike, area)
-            if tuple(members) in reached:
-                continue
-            reached.add(tuple(members))
             if mapping is None or not members:
                 continue
             places = _places(seen, members)
@@ -141,10 +164,11 @@ def _agreeing(
     seen: dict[tuple[int, int], CoVisible], alike: dict[tuple[int, int], float], mapping: ViewMapping
 ) -> list[tuple[int, int]]:
     """Return pairs that geometry and appearance together call one person, at most one at a time for each tracklet."""
-    scored = [(mapping.evidence(pair) + alike[key], key) for key, pair in seen.items()]
+    possible = [key for key in seen if alike[key] + MOST_EVIDENCE >= MINIMUM_AGREEMENT]
+    scored = [(mapping.evidence(seen[key]) + alike[key], key) for key in possible]
     members: list[tuple[int, int]] = []
     for score, key in sorted(scored, key=lambda item: (-item[0], item[1])):
-        if score < 2.0:
+        if score < MINIMUM_AGREEMENT:
             break
         clash = any(
             (key[0] == other[0] or key[1] == other[1]) and _simultaneous(seen[key], seen[other]) for other in members

@@ -26,6 +26,8 @@ OUTLIER_SHARE = 0.08
 #: two people may walk together: how often somebody else is beside a person, and how far away (share of the height)
 COMPANION_SHARE = 0.15
 COMPANION_DEVIATION = 0.4
+#: evidence for a pair never exceeds what tells a person from a companion (nats)
+MOST_EVIDENCE = float(np.log((1 + (COMPANION_DEVIATION / HEAD_DEVIATION) ** 2) / COMPANION_SHARE))
 #: common instants at which agreement counts half of what it would with many: one glimpse proves little
 FEW_INSTANTS = 3.0
 #: instants farther apart than this are separate evidence against a pair
