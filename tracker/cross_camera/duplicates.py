@@ -59,7 +59,9 @@ def yields(first: Tracklet, second: Tracklet) -> tuple[Tracklet, float]:
 
     The later one goes on with the person, unless it is gone while the earlier one is still there.
     """
-    earlier, later = sorted((first, second), key=lambda tracklet: (tracklet.start, -tracklet.observations, tracklet.key))
+    earlier, later = sorted(
+        (first, second), key=lambda tracklet: (tracklet.start, -tracklet.observations, tracklet.key)
+    )
     # Where a double ends the remaining track is cut; that it goes on says who remained.
     stays = (earlier.end, np.isfinite(earlier.until)) > (later.end, np.isfinite(later.until))
     return (later if stays else earlier), later.start
