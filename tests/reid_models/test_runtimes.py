@@ -136,9 +136,7 @@ def test_threads_may_share_a_network(free: Path) -> None:
     wrong: list[int] = []
 
     def work(rows: int) -> None:
-        for _ in range(30):
-            if not np.array_equal(network(*arrays(rows))[0], wanted[rows]):
-                wrong.append(rows)
+        wrong.extend(rows for _ in range(30) if not np.array_equal(network(*arrays(rows))[0], wanted[rows]))
 
     workers = [threading.Thread(target=work, args=(rows,)) for rows in wanted]
     for worker in workers:
