@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,7 +64,12 @@ def process(*arguments: object, patch: str = "", **options: Any) -> subprocess.P
     code = f"{patch}\nfrom apps.cli import main\nmain()"
     command = [sys.executable, "-c", code, *(str(argument) for argument in arguments)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen(command, text=True, env=environment(), **options)
+    # Where the tests run in the background of a shell, interrupts are ignored, and children inherit that.
+    return subprocess.Popen(command, text=True, env=environment(), preexec_fn=_heed_interrupts, **options)
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def assert_one_line(outcome: Outcome, *fragments: str) -> None:

@@ -104,12 +104,12 @@ def _usual_aspect(images: Sequence[NDArray[np.uint8] | None]) -> float:
 
 
 def _choose_columns(count: int, aspect: float, width: int, height: int) -> int:
-    """Return the number of columns with which the pictures become largest; the larger number among equals."""
+    """Return the number of columns with which the pictures become largest; among equals the fuller grid."""
 
     def shown_width(columns: int) -> int:
         return round(min(width / columns, height / math.ceil(count / columns) * aspect))
 
-    return max(range(1, count + 1), key=lambda columns: (shown_width(columns), columns))
+    return max(range(1, count + 1), key=lambda columns: (shown_width(columns), -(-count % columns), columns))
 
 
 def _fill_tile(
