@@ -16,7 +16,8 @@ class ModelOutput:
     Args:
         logits: one (B, number of classes) tensor per classifier; empty for a network built without classes.
         features: one (B, D) tensor per metric loss (triplet, center), in the order of the paper's losses.
-        maps: (B, C, H, W) tensors for losses on feature maps; empty for networks that have none.
+        maps: tensors for losses on feature maps (the alignment scores (B + 1, B, H · W) of MSINet-SAM); empty for
+            networks that have none.
     """
 
     logits: tuple[Tensor, ...]

@@ -44,14 +44,29 @@ class ModelSpec:
 
 _OSNET_PAPER = "Zhou et al., Omni-Scale Feature Learning for Person Re-Identification, ICCV 2019"
 _OSNET_AIN_PAPER = "Zhou et al., Learning Generalisable Omni-Scale Representations, TPAMI 2021"
+_BASELINE_PAPER = "Luo et al., Bag of Tricks and A Strong Baseline for Deep Person Re-identification, CVPRW 2019"
+_MGN_PAPER = "Wang et al., Learning Discriminative Features with Multiple Granularities for Person Re-ID, ACM MM 2018"
+_HACNN_PAPER = "Li et al., Harmonious Attention Network for Person Re-Identification, CVPR 2018"
+_ROBUST_PAPER = "Lawen et al., Compact Network Training for Person ReID, ICMR 2020"
+_MSINET_PAPER = "Gu et al., MSINet: Twins Contrastive Search of Multi-Scale Interaction for Object ReID, CVPR 2023"
 # Without weights of known training data nothing is known about distances: this is where OSNet trained on MSMT17
 # confuses about one pair of strangers in a hundred (see weights.py for the measured values).
-_OSNET_RECORD = EmbeddingRecord(distance="euclidean", default_threshold=0.25)
+_THRESHOLD = 0.25
+_OSNET_RECORD = EmbeddingRecord(distance="euclidean", default_threshold=_THRESHOLD)
+_SMALL_RECORD = EmbeddingRecord(input_size=(160, 64), default_threshold=_THRESHOLD)
+_LARGE_RECORD = EmbeddingRecord(input_size=(384, 128), default_threshold=_THRESHOLD)
+_RECORD = EmbeddingRecord(default_threshold=_THRESHOLD)
 
 
 def _osnet(name: str, *, distance: str = "euclidean", paper: str = _OSNET_PAPER, **options: Any) -> ModelSpec:
     record = _OSNET_RECORD.updated({"distance": distance}, name)
     return ModelSpec(name, "reid_models.architectures.osnet:osnet", 512, record, "MIT", paper, options)
+
+
+def _spec(
+    name: str, builder: str, dimension: int, record: EmbeddingRecord, licence: str, paper: str, **options: Any
+) -> ModelSpec:
+    return ModelSpec(name, f"reid_models.architectures.{builder}", dimension, record, licence, paper, options)
 
 
 _MODELS: dict[str, ModelSpec] = {
@@ -63,6 +78,21 @@ _MODELS: dict[str, ModelSpec] = {
         _osnet("osnet_x0_25", width=0.25),
         _osnet("osnet_ibn_x1_0", instance_norm="ibn"),
         _osnet("osnet_ain_x1_0", distance="cosine", paper=_OSNET_AIN_PAPER, instance_norm="ain"),
+        _spec("strong_baseline_resnet50", "strong_baseline:strong_baseline", 2048, _RECORD, "MIT", _BASELINE_PAPER),
+        _spec("mgn_resnet50", "mgn:mgn", 2048, _LARGE_RECORD, "not stated", _MGN_PAPER),
+        _spec("hacnn", "hacnn:hacnn", 1024, _SMALL_RECORD, "MIT", _HACNN_PAPER),
+        _spec("robust_reid_1x", "robust_reid:robust_reid", 1024, _SMALL_RECORD, "no published weights", _ROBUST_PAPER),
+        _spec(
+            "robust_reid_2x",
+            "robust_reid:robust_reid",
+            1920,
+            _SMALL_RECORD,
+            "no published weights",
+            _ROBUST_PAPER,
+            size="2x",
+        ),
+        _spec("msinet", "msinet:msinet", 768, _RECORD, "MIT", _MSINET_PAPER),
+        _spec("msinet_sam", "msinet:msinet", 768, _RECORD, "MIT", _MSINET_PAPER, spatial_alignment=True),
     )
 }
 

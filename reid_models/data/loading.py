@@ -1,0 +1,161 @@
+"""Images from disk to batches: decoded once into memory where they fit, augmented by worker processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from reid_models.data.samplers import BatchPlan, PlannedImage
+from reid_models.data.transforms import Augmenter
+from reid_models.errors import InputError
+from reid_models.preprocessing import resize_crop
+
+__all__ = ["ImageStore", "TrainingImages", "epoch_loader", "read_image"]
+
+#: share of the memory that is free now which decoded images may take
+_CACHE_SHARE = 0.4
+
+Progress = Callable[[int], None]
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Return an image (H, W, 3) BGR uint8.
+
+    Raises:
+        InputError: the file is missing, no image, or cannot be decoded.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise InputError(f"the image {path} cannot be read: {error.strerror or error}") from None
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise InputError(f"the image {path} cannot be decoded: mend or remove it, or use --skip-broken")
+    return np.asarray(image, np.uint8)
+
+
+class ImageStore:
+    """Images of one size by row number, kept decoded in memory when they fit.
+
+    Args:
+        images: N files, or N arrays (H, W, 3) BGR uint8.
+        size: (height, width) they are resized to.
+        cache: keep them decoded; ``None``: when they take less than two fifths of the free memory.
+    """
+
+    def __init__(
+        self, images: Sequence[Path] | NDArray[np.uint8], size: tuple[int, int], cache: bool | None = None
+    ) -> None:
+        self._images = images
+        self.size = size
+        self._pixels: NDArray[np.uint8] | None = None
+        wanted = len(images) * size[0] * size[1] * 3
+        self.cached = wanted < _CACHE_SHARE * _free_memory() if cache is None else cache
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def load(self, progress: Progress | None = None) -> None:
+        """Decode all images into memory if they are to be cached; ``progress`` is told the number done so far."""
+        if not self.cached or self._pixels is not None:
+            return
+        pixels = np.empty((len(self), *self.size, 3), np.uint8)
+
+        def fill(index: int) -> None:
+            pixels[index] = self._decode(index)
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            for done, _ in enumerate(pool.map(fill, range(len(self)), chunksize=16), 1):
+                if progress is not None:
+                    progress(done)
+        self._pixels = pixels
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        """Return image (H, W, 3) BGR uint8.
+
+        Raises:
+            InputError: the file is no image that can be decoded.
+        """
+        if self._pixels is not None:
+            return np.asarray(self._pixels[index])
+        return self._decode(index)
+
+    def name(self, index: int) -> str:
+        """Return the file's name, or the number of an image that came from memory."""
+        image = self._images[index]
+        return image.name if isinstance(image, Path) else f"image {index}"
+
+    def _decode(self, index: int) -> NDArray[np.uint8]:
+        image = self._images[index]
+        pixels = read_image(image) if isinstance(image, Path) else image
+        if pixels.shape[:2] == self.size:
+            return pixels
+        resized = np.empty((*self.size, 3), np.uint8)
+        resize_crop(pixels, resized)
+        return resized
+
+
+def _free_memory() -> int:
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 4 << 30
+
+
+class TrainingImages(Dataset[tuple[Tensor, Tensor, list[int]]]):
+    """Batches of augmented images by their plan; holds no state, so workers and resumed runs see the same.
+
+    Args:
+        store: the images.
+        labels: (N,) int64 classes or (N, A) float32 attributes.
+        augmenter: what is done to them.
+    """
+
+    def __init__(self, store: ImageStore, labels: NDArray[np.generic], augmenter: Augmenter) -> None:
+        self.store = store
+        self.labels = labels
+        self.augmenter = augmenter
+
+    def __getitem__(self, batch: list[PlannedImage]) -> tuple[Tensor, Tensor, list[int]]:
+        rows = [planned.index for planned in batch]
+        images = self.augmenter(
+            [self.store[row] for row in rows], [(planned.epoch, planned.place) for planned in batch]
+        )
+        return torch.from_numpy(images), torch.from_numpy(np.ascontiguousarray(self.labels[rows])), rows
+
+
+def _one_thread(_worker: int) -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def epoch_loader(
+    images: TrainingImages, plan: BatchPlan, epoch: int, *, workers: int, pin_memory: bool = False
+) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
+    """Return an epoch's batches: images (B, 3, H, W) float32, labels, and the rows they come from.
+
+    Args:
+        images: what batches are made of.
+        plan: which images in which batch.
+        epoch: from 0.
+        workers: processes that prepare batches ahead; 0 prepares each when it is asked for.
+        pin_memory: for copies to a GPU.
+    """
+    loader: DataLoader[tuple[Tensor, Tensor, list[int]]] = DataLoader(
+        images,
+        sampler=plan.batches(epoch),  # type: ignore[arg-type]
+        batch_size=None,
+        num_workers=workers,
+        worker_init_fn=_one_thread,
+        pin_memory=pin_memory,
+    )
+    return iter(loader)
