@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from apps.demo_commands import demo, simulate
+from apps.reid import app as reid
 
 __all__ = ["app", "main"]
 
@@ -238,6 +239,7 @@ def _fail(message: str, code: int) -> NoReturn:
 
 app.command()(_stoppable()(demo))
 app.command()(_stoppable()(simulate))
+app.add_typer(reid, name="reid")
 
 if __name__ == "__main__":
     main()

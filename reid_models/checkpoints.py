@@ -32,7 +32,8 @@ class LoadReport:
     Args:
         source: file, or "a state dict".
         layout: naming of the keys that was recognised: ``"own"`` or the original implementation's name.
-        ignored: keys of the classifier that were left out, because class counts differ.
+        ignored: keys that were left out: of the classifier, because class counts differ, and of parts that serve
+            training alone.
         batch_norm_folded: the file's batch norms are identities folded into the convolutions, so the statistics
             needed for training are lost; the model refuses to be trained.
     """
@@ -48,7 +49,8 @@ def load_checkpoint(model: nn.Module, checkpoint: str | os.PathLike[str] | Mappi
 
     Accepts our own key names and those of the original implementation, with or without ``module.`` in front, bare or
     wrapped as ``{"state_dict": …}``. Only the classifier is ignored, and only where the file has none or another number
-    of classes. Files are read with ``weights_only=True``: they cannot run code.
+    of classes; so are parts that never reach the embedding (MSINet's alignment module), where one side lacks them.
+    Files are read with ``weights_only=True``: they cannot run code.
 
     Args:
         model: built by :func:`reid_models.create_model`.
@@ -62,13 +64,19 @@ def load_checkpoint(model: nn.Module, checkpoint: str | os.PathLike[str] | Mappi
     state = read_state_dict(checkpoint)
     own = model.state_dict()
     layout, renamed = _match_layout(model, own, state)
-    ignored = [key for key in own if _is_classifier(key) and not _fits(own[key], state.get(renamed[key]))]
-    ignored += [key for key in state if _is_classifier(key) and key not in renamed.values()]
+    optional = _OptionalKeys.of(model)
+    ignored = [
+        key
+        for key in own
+        if (optional.ours(key) and not _fits(own[key], state.get(renamed[key])))
+    ]
+    theirs_by_ours = set(renamed.values())
+    ignored += [key for key in state if optional.theirs(key) and key not in theirs_by_ours]
     wanted = {key: theirs for key, theirs in renamed.items() if key not in ignored}
     missing = [
         theirs for key, theirs in wanted.items() if theirs not in state and not key.endswith("num_batches_tracked")
     ]
-    unexpected = [key for key in state if key not in renamed.values() and key not in ignored]
+    unexpected = [key for key in state if key not in theirs_by_ours and key not in ignored]
     reshaped = [
         f"{theirs} {tuple(state[theirs].shape)} instead of {tuple(own[key].shape)}"
         for key, theirs in wanted.items()
@@ -179,6 +187,26 @@ def _match_layout(
 
 def _is_classifier(key: str) -> bool:
     return any(part.startswith("classifier") for part in key.split("."))
+
+
+@dataclass(frozen=True, slots=True)
+class _OptionalKeys:
+    """Which keys the embedding does not need: those of classifiers and of parts that serve training alone."""
+
+    published_classifiers: tuple[str, ...]
+    training_only: tuple[str, ...]
+
+    @classmethod
+    def of(cls, model: nn.Module) -> _OptionalKeys:
+        return cls(
+            tuple(getattr(model, "published_classifier_parts", ())), tuple(getattr(model, "training_only_prefixes", ()))
+        )
+
+    def ours(self, key: str) -> bool:
+        return _is_classifier(key) or key.startswith(self.training_only)
+
+    def theirs(self, key: str) -> bool:
+        return self.ours(key) or any(part in key for part in self.published_classifiers)
 
 
 def _fits(ours: Tensor, theirs: Tensor | None) -> bool:

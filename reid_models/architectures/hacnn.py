@@ -20,7 +20,7 @@ from reid_models.architectures.harmonious_network import (
     check_option,
 )
 
-__all__ = ["HACNN", "InceptionA", "InceptionB", "hacnn"]
+__all__ = ["HACNN", "InceptionA", "InceptionB", "attention_key", "hacnn"]
 
 
 class _Inception(nn.Module):

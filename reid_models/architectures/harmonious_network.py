@@ -52,7 +52,7 @@ class HarmoniousAttentionNetwork(nn.Module):
         convolution_bias: as published HA-CNN has it; batch norm makes it idle.
         classifier_bias: bias of the classifiers.
         region_sizes: (height, width) of regions at each level, each half of the one before, rounded up.
-        first_chained_level: the first level (0, 1, 2) that adds what the local branch made one level above.
+        first_chained_level: the first level (1 or 2) that adds what the local branch made one level above.
         local_first: the embedding begins with the local vector.
 
     Raises:

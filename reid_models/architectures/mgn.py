@@ -231,7 +231,7 @@ def _check_heights(maps: Mapping[int, Tensor]) -> None:
         if height % count:
             raise InputError(
                 f"MGN's maps of {height} rows cannot be cut into {count} equal stripes, which ONNX needs: give an "
-                f"input_size whose height is a multiple of {16 * count}, such as 384"
+                f"input_size whose height is a multiple of {16 * count}"
             )
 
 

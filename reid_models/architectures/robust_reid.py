@@ -4,7 +4,7 @@ Lawen et al., "Attention Network Robustification for Person ReID" (also: "Compac
 ICMR 2020).
 
 What Table 1 leaves open is read as follows. Shuffle-B is ShuffleNetV2's: both branches take all channels and give half
-of the output each. Then 1× has 2.91 million parameters (printed: 2.9). Convolutions and linear layers alone make 0.682
+of the output each. Then 1× has 2.91 million parameters (printed: 2.9). Convolutions and linear layers alone make 0.683
 and 1.621 billion multiply-adds; with what common counters add for every value (one for a convolution's bias, two for
 batch norm, one for ReLU) 0.72 and 1.68, as printed. 2× has 5.76 million parameters: 6.4 are printed, and no reading
 that was tried meets both sizes (branches of half the input, other widths inside Shuffle-B, full 3×3 layers, local
@@ -147,7 +147,7 @@ def robust_reid(
         region_sizes: (height, width) of regions at each level.
         convolution_bias: batch norm makes it idle.
         classifier_bias: one of the tricks of Table 2's first row is to have none.
-        first_chained_level: first level (0, 1, 2) that adds the local map one level above.
+        first_chained_level: first level (1 or 2) that adds the local map one level above.
 
     Raises:
         InputError: an option that is out of range.

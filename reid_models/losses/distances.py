@@ -19,8 +19,8 @@ def at_least_single_precision(values: Tensor) -> Tensor:
 
 
 def unit_vectors(features: Tensor) -> Tensor:
-    """Return the rows of (B, D) features with Euclidean length 1; zero vectors stay zero and get no gradient."""
-    lengths = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    """Return features, (…, D), with Euclidean length 1; zero vectors stay zero and get no gradient."""
+    lengths = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
     return features / lengths.masked_fill(lengths < _SHORTEST, torch.inf)
 
 

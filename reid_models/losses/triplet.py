@@ -1,9 +1,8 @@
 """Triplet losses: an image's own identity must be nearer than all others.
 
 What both losses make of incomplete batches: an image is its own positive at distance zero, as in the published codes,
-so an image whose identity has no other one in the batch still pushes strangers away; an image without a stranger (only
-one identity in the batch) has no triplet and is left out of the mean. A batch without any triplet gives zero, with
-zero gradient.
+so an image whose identity has no other one in the batch still pushes strangers away. A batch of one identity only has
+no triplet: it gives zero, with zero gradient.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class BatchHardTriplet(nn.Module):
         self.squared = squared
 
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean over anchors that have a negative, 0 if none has.
+        """Return the mean over the batch, 0 if it has one identity only.
 
         Args:
             features: (B, D) of any floating type; computed in float32 at least, autocast or not.
@@ -63,22 +62,22 @@ class BatchHardTriplet(nn.Module):
             # Only two distances per anchor matter: these are computed again, exactly, and they alone have gradients.
             positives = row_distances(features, features[farthest], squared=self.squared)
             negatives = row_distances(features, features[nearest], squared=self.squared)
-            return _mean_loss(positives - negatives, self.margin, has_triplet=~same.all(dim=1))
+            return _mean_loss(positives - negatives, self.margin, same)
 
 
 class WeightedTriplet(nn.Module):
     """Each image against all others, the hard ones weighing most (Robust-ReID Eq. 4 and 5).
 
-    mean over anchors a of softplus(Σ_p w_p d(a, p) − Σ_n w_n d(a, n)), w_p the softmax of d(a, ·) over the positives and
-    w_n that of −d(a, ·) over the negatives; gradients flow through the weights as well. The softmax is a true one at
-    every distance: published code adds 1e-6 to its denominator, which loses all negatives beyond a distance of 12.
+    mean over anchors a of softplus(Σ_p w_p d(a, p) − Σ_n w_n d(a, n)), w_p the softmax of d(a, ·) over the positives
+    and w_n that of −d(a, ·) over the negatives; gradients flow through the weights as well. The softmax is a true one
+    at every distance: fast-reid adds 1e-6 to its denominator, which loses all negatives beyond a distance of about 12.
 
     Args:
         margin: ``None``: softplus (Eq. 5); a number m: the hinge max(0, m + ·) (Eq. 4).
         normalize: give features length 1 first (Robust-ReID does).
-        scope: ``"anchor"``: weights of one anchor's pairs sum to one (the equations); ``"batch"``: those of all positive
-            pairs of the batch do, and those of all its negative pairs, and there is one difference of the two sums in
-            place of a mean over anchors (kakusikun's re-implementation of Robust-ReID).
+        scope: ``"anchor"``: weights of one anchor's pairs sum to one (the equations); ``"batch"``: those of all
+            positive pairs of the batch do, and those of all its negative pairs, and there is one difference of the two
+            sums in place of a mean over anchors (kakusikun's re-implementation of Robust-ReID).
         squared: squared Euclidean distances; of normalised features they are 2 − 2 cos (fast-reid's cosine distance).
         include_self: count the anchor, at distance zero, among its positives, as the published codes do.
 
@@ -96,7 +95,9 @@ class WeightedTriplet(nn.Module):
     ) -> None:
         super().__init__()
         if scope not in get_args(MiningScope):
-            raise InputError(f"weighted triplet has no scope {scope!r}: choose one of {', '.join(get_args(MiningScope))}")
+            raise InputError(
+                f"weighted triplet has no scope {scope!r}: choose one of {', '.join(get_args(MiningScope))}"
+            )
         self.margin = _checked_margin(margin)
         self.normalize = normalize
         self.scope = scope
@@ -104,7 +105,7 @@ class WeightedTriplet(nn.Module):
         self.include_self = include_self
 
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean over anchors that have a negative (that of the batch for its scope), 0 if none has.
+        """Return the mean over the batch, or its one term for that scope; 0 if it has one identity only.
 
         Args:
             features: (B, D) of any floating type; computed in float32 at least, autocast or not.
@@ -119,13 +120,11 @@ class WeightedTriplet(nn.Module):
             positives = same
             if not self.include_self:
                 positives = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-            has_triplet = ~same.all(dim=1)
             if self.scope == "batch":
                 distances, positives, same = (pairs.view(1, -1) for pairs in (distances, positives, same))
-                has_triplet = has_triplet.any(dim=0, keepdim=True)
             positive = _weighted_sum(distances, distances, positives)
             negative = _weighted_sum(distances, -distances, ~same)
-            return _mean_loss(positive - negative, self.margin, has_triplet=has_triplet)
+            return _mean_loss(positive - negative, self.margin, same)
 
 
 def _weighted_sum(distances: Tensor, exponents: Tensor, pairs: Tensor) -> Tensor:
@@ -134,9 +133,9 @@ def _weighted_sum(distances: Tensor, exponents: Tensor, pairs: Tensor) -> Tensor
     return (weights * distances * pairs).sum(dim=1)
 
 
-def _mean_loss(differences: Tensor, margin: float | None, *, has_triplet: Tensor) -> Tensor:
+def _mean_loss(differences: Tensor, margin: float | None, same: Tensor) -> Tensor:
     losses = functional.softplus(differences) if margin is None else functional.relu(differences + margin)
-    return losses.masked_fill(~has_triplet, 0).sum() / has_triplet.sum().clamp(min=1)
+    return losses.masked_fill(same.all(), 0).mean()
 
 
 def _checked_margin(margin: float | None) -> float | None:

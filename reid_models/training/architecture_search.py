@@ -155,8 +155,8 @@ class ArchitectureSearch:
             Both losses, before their updates.
 
         Raises:
-            InputError: labels outside the memory, fewer than two images, or a loss that is not finite; neither the
-                weights nor the memory have taken the failing batch.
+            InputError: labels outside the memory, fewer than two images, or a loss that is not finite; weights and
+                memory have not taken the failing batch, but the running statistics of batch norm have.
         """
         train_loss = self._update(train_batch, self.train_memory, self.weight_optimizer, self._weights, "training")
         validation_loss = self._update(

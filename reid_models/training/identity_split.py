@@ -48,9 +48,7 @@ class IdentitySplit:
         return np.intersect1d(self.train_identities, self.validation_identities)
 
 
-def split_identities(
-    labels: ArrayLike, *, seed: int = 0, train_only: float = 0.2, both: float = 0.4
-) -> IdentitySplit:
+def split_identities(labels: ArrayLike, *, seed: int = 0, train_only: float = 0.2, both: float = 0.4) -> IdentitySplit:
     """Split identities so that training and validation overlap in a set ratio (Sec. 3.1).
 
     The default is the published code's: 1/5 of the identities to train only, 2/5 in both, 2/5 to validate only.
@@ -72,9 +70,7 @@ def split_identities(
     if given.min() < 0:
         raise InputError(f"the label {given.min()} is no identity: leave junk images out before the search")
     if not (0 <= train_only <= 1 and 0 <= both <= 1 and train_only + both <= 1 + 1e-9):
-        raise InputError(
-            f"train_only {train_only} and both {both} must be shares from 0 to 1 that add up to 1 at most"
-        )
+        raise InputError(f"train_only {train_only} and both {both} must be shares from 0 to 1 that add up to 1 at most")
     identities = np.unique(given).astype(np.int64)
     shuffled = np.random.default_rng(seed).permutation(identities)
     first_shared = round(train_only * len(identities))

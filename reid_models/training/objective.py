@@ -16,15 +16,15 @@ from reid_models.training.recipe import LossSettings
 
 __all__ = ["Objective"]
 
-_CLASSES: dict[str, type[nn.Module]] = {
-    "cross_entropy": losses.CrossEntropy,
-    "batch_hard_triplet": losses.BatchHardTriplet,
-    "weighted_triplet": losses.WeightedTriplet,
-    "center": losses.CenterLoss,
-    "spatial_alignment": losses.SpatialAlignment,
-    "cluster_memory": losses.ClusterMemory,
-    "weighted_multi_label": losses.WeightedMultiLabel,
-    "circle": losses.CircleLoss,
+_CLASSES: dict[str, str] = {
+    "cross_entropy": "CrossEntropy",
+    "batch_hard_triplet": "BatchHardTriplet",
+    "weighted_triplet": "WeightedTriplet",
+    "center": "CenterLoss",
+    "spatial_alignment": "SpatialAlignment",
+    "cluster_memory": "ClusterMemory",
+    "weighted_multi_label": "WeightedMultiLabel",
+    "circle": "CircleLoss",
 }
 _ON_LOGITS = ("cross_entropy", "weighted_multi_label")
 _ON_MAPS = ("spatial_alignment",)
@@ -71,10 +71,11 @@ class Objective(nn.Module):
                 if positive_ratios is None:
                     raise InputError("the loss weighted_multi_label needs a data set with attributes, such as pa100k")
                 options["positive_ratios"] = positive_ratios
+            loss_class = getattr(losses, _CLASSES[term.kind])
             own = [
-                _CLASSES[term.kind](num_classes, available[number].shape[1], **options)
+                loss_class(num_classes, available[number].shape[1], **options)
                 if term.kind in _PER_CLASS
-                else _CLASSES[term.kind](**options)
+                else loss_class(**options)
                 for number in (chosen if term.kind in _PER_CLASS else chosen[:1])
             ]
             self.terms.append(nn.ModuleList(own))
@@ -128,7 +129,7 @@ def _inputs(kind: str, output: ModelOutput) -> tuple[Tensor, ...]:
 
 
 def _check_options(kind: str, options: dict[str, Any]) -> None:
-    known = [name for name in inspect.signature(_CLASSES[kind]).parameters if name not in ("num_classes", "dimension")]
+    known = [name for name in inspect.signature(getattr(losses, _CLASSES[kind])).parameters if name not in ("num_classes", "dimension")]
     for name in options:
         if name not in known:
             raise InputError(f"the loss {kind} has no option {name!r}: {nearest_name_hint(name, known)}")

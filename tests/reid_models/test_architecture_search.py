@@ -26,38 +26,39 @@ from reid_models.training.architecture_search import (
 from reid_models.training.schedules import ScheduleSettings
 
 CHANNELS = (8, 16, 16, 32)
-SIZE = (48, 24)
+SIZE = (32, 16)
 IDENTITIES = 10
 #: the paper's settings with the learning rates of a search that lasts seconds
-QUICK = SearchSettings(epochs=3, architecture_learning_rate=0.02, schedule=ScheduleSettings(kind="constant"))
+QUICK = SearchSettings(
+    epochs=8, learning_rate=0.005, architecture_learning_rate=0.02, schedule=ScheduleSettings(kind="constant")
+)
 
 
 def figures(seed: int = 0, images_each: int = 8) -> tuple[Tensor, np.ndarray]:
     """Return images (N, 3, H, W) of figures in two colours of their own, moved and lit at random, and identities."""
     generator = np.random.default_rng(seed)
-    colors = np.random.default_rng(99).uniform(-1, 1, (IDENTITIES, 2, 3)).astype(np.float32)
-    height, width = SIZE
+    colors = np.random.default_rng(99).uniform(-1.5, 1.5, (IDENTITIES, 2, 3)).astype(np.float32)
     images, labels = [], []
     for identity in range(IDENTITIES):
         for _ in range(images_each):
-            image = generator.normal(0, 0.1, (3, height, width)).astype(np.float32)
-            top, left = generator.integers(0, 10), generator.integers(2, 10)
-            light = generator.uniform(0.7, 1.3)
+            image = generator.normal(0, 0.05, (3, *SIZE)).astype(np.float32)
+            top, left = generator.integers(0, 3), generator.integers(2, 5)
             for part, color in enumerate(colors[identity]):
-                rows = slice(top + 18 * part, top + 18 * part + 18)
-                image[:, rows, left : left + 12] += light * color[:, None, None]
+                rows = slice(top + 14 * part, top + 14 * part + 14)
+                image[:, rows, left : left + 10] += generator.uniform(0.8, 1.2) * color[:, None, None]
             images.append(image)
             labels.append(identity)
     return torch.from_numpy(np.stack(images)), np.array(labels)
 
 
 def batches_of(epoch: int, sides: tuple[tuple[Tensor, Tensor], ...]) -> tuple[list[tuple[Tensor, Tensor]], ...]:
-    """Return three batches of 16 for each side, drawn by the epoch's number."""
+    """Return four batches for each side, of two images of each of its identities, drawn by the epoch's number."""
     result = []
     for number, (images, labels) in enumerate(sides):
         generator = torch.Generator().manual_seed(1000 * number + epoch)
-        order = torch.randperm(len(labels), generator=generator)
-        result.append([(images[rows], labels[rows]) for rows in order.split(16)[:3]])
+        rows_of = [(labels == label).nonzero().flatten() for label in range(int(labels.max()) + 1)]
+        drawn = torch.stack([rows[torch.randperm(len(rows), generator=generator)] for rows in rows_of])
+        result.append([(images[rows.flatten()], labels[rows.flatten()]) for rows in drawn.split(2, dim=1)])
     return tuple(result)
 
 
@@ -96,12 +97,12 @@ class Toy:
 def test_the_search_learns_and_its_genotype_builds_a_network(tmp_path: Path) -> None:
     toy = Toy()
     reports = toy.run(tmp_path / "found.json")
-    assert [report.epoch for report in reports] == [0, 1, 2]
-    assert reports[0].iterations == 3
+    assert [report.epoch for report in reports] == list(range(8))
+    assert reports[0].iterations == 4
     moved = [float(parameter.detach().abs().max()) for parameter in toy.model.architecture_parameters()]
-    assert min(moved) > 0.02
-    assert reports[-1].train_loss < 0.8 * reports[0].train_loss
-    assert reports[-1].validation_loss < 0.8 * reports[0].validation_loss
+    assert min(moved) > 0.01
+    assert reports[-1].train_loss < 0.5 * reports[0].train_loss
+    assert reports[-1].validation_loss < 0.5 * reports[0].validation_loss
     assert reports[-1].entropy < reports[0].entropy < math.log(4)
     genotype = read_genotype(tmp_path / "found.json")
     assert genotype == toy.search.genotype() == reports[-1].genotype
@@ -154,15 +155,12 @@ def test_each_side_moves_only_its_parameters() -> None:
 def test_each_side_has_its_memory() -> None:
     toy = Toy()
     (train, *_), (validation, *_) = toy.batches(0)
-    toy.search.step(train, validation)
-    for memory, (_, labels), classes in (
-        (toy.search.train_memory, train, 6),
-        (toy.search.validation_memory, validation, 8),
-    ):
-        rows = memory.features
-        assert rows.shape == (classes, 32)
-        filled = rows.norm(dim=1) > 0.5
-        assert filled.nonzero().flatten().tolist() == sorted(set(labels.tolist()))
+    toy.search.step((train[0][:6], train[1][:6]), (validation[0][4:8], validation[1][4:8]))
+    for memory, classes, seen in ((toy.search.train_memory, 6, [0, 1, 2]), (toy.search.validation_memory, 8, [2, 3])):
+        assert memory.features.shape == (classes, 32)
+        lengths = memory.features.norm(dim=1)
+        torch.testing.assert_close(lengths[seen], torch.ones(len(seen)))
+        assert lengths.nonzero().flatten().tolist() == seen
 
 
 def test_memories_start_as_centroids() -> None:

@@ -218,7 +218,7 @@ def test_stripes_that_overlap_run_but_are_not_exported(tmp_path: Path) -> None:
         vectors = {"part2_global": maps, "part2_0": maps[:, :, :3], "part2_1": maps[:, :, 2:]}  # five rows
         by_hand = [model.reductions[name](rows.amax((2, 3), keepdim=True)) for name, rows in vectors.items()]
         torch.testing.assert_close(model(images), torch.cat(by_hand, dim=1).flatten(1))
-    with pytest.raises(InputError, match="maps of 5 rows cannot be cut into 2 equal stripes.* multiple of 32"):
+    with pytest.raises(InputError, match=r"maps of 5 rows cannot be cut into 2 equal stripes.* multiple of 32"):
         export_onnx(model, tmp_path / "model.onnx", EmbeddingRecord(input_size=(80, 32)))
 
 

@@ -26,6 +26,8 @@ from tests.reid_models.fixtures import blocky, noise, published_state, read_fixt
 SIZE = (160, 64)
 #: a network of the same make that is quick
 SMALL: dict[str, Any] = {"channels": (8, 16, 32, 48), "stage_repeats": (1, 2, 1), "feature_dimension": 24}
+#: a shift of, or a factor on, a single channel that batch norm undoes: its gradient is rounding noise, or zero
+BEFORE_BATCH_NORM = ("fc_global.0.bias", "fc_local.0.bias", "soft.spatial.scale.conv.weight")
 
 
 def _count_as_printed(model: nn.Module) -> float:
@@ -175,15 +177,18 @@ def test_embedding_equals_the_re_implementation(fixture: str, options: dict[str,
     assert not ours
 
 
-def _silent_parameters(model: nn.Module, size: tuple[int, int] = SIZE) -> set[str]:
-    images = torch.randn(6, 3, *size, generator=torch.Generator().manual_seed(2))
-    output = model(images)
+def _silent_parameters(model: nn.Module) -> set[str]:
+    for norm in model.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            nn.init.normal_(norm.bias, 0, 0.1)
+    output = model(torch.randn(6, 3, *SIZE, generator=torch.Generator().manual_seed(2)))
     assert isinstance(output, ModelOutput)
     labels = torch.tensor([0, 1, 2, 0, 1, 2])
     loss = sum(F.cross_entropy(10 * logits, labels) for logits in output.logits)
     loss.backward()  # type: ignore[union-attr]
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
-    return {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+    silent = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+    return {name for name in silent if not name.endswith(BEFORE_BATCH_NORM)}
 
 
 @pytest.mark.parametrize(
