@@ -4,12 +4,13 @@ Lawen et al., "Attention Network Robustification for Person ReID" (also: "Compac
 ICMR 2020).
 
 What Table 1 leaves open is read as follows. Shuffle-B is ShuffleNetV2's: both branches take all channels and give half
-of the output each. Then 1× has 2.91 million parameters (printed: 2.9). Convolutions and linear layers alone make 0.683
-and 1.621 billion multiply-adds; with what common counters add for every value (one for a convolution's bias, two for
-batch norm, one for ReLU) 0.72 and 1.68, as printed. 2× has 5.76 million parameters: 6.4 are printed, and no reading
-that was tried meets both sizes (branches of half the input, other widths inside Shuffle-B, full 3×3 layers, local
-blocks of their own for every region, classifiers counted, one more linear layer a branch). Whatever is missing costs
-almost no multiply-adds, so it belongs to the fully connected layers, for which Table 1 names one width only.
+of the output each. Then 1× has 2.91 million parameters (printed: 2.9) and 2× has 5.76 million (printed: 6.4, which is
+not met). Convolutions and linear layers alone make 0.683 and 1.622 billion multiply-adds (printed: 0.72 and 1.68
+"FLOPs"). The paper does not say what it counts: one more per value for a convolution's bias and for ReLU, and two for
+batch norm, give 0.72 and 1.68, but that count was chosen because it fits, and by default the network has no such bias.
+Readings tried for the size, none of which meets 2.9 and 6.4 together: Shuffle-B on halves of the input, other widths
+inside both blocks, full 3×3 layers in Shuffle-B, local blocks of their own for every region, classifiers counted, more
+linear layers in each branch.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ TABLE_1: dict[str, dict[str, Any]] = {
 
 _A = {"blocks": "inception", "pooling": "average"}
 #: The architecture of each column of the ablation (Table 2). "HA-CNN", the baseline, has classifiers with bias; it and
-#: column a are trained without a metric loss. Columns b and d to h differ from the last by what is named.
+#: column a are read as trained without a metric loss, because the row "soft triplet" is empty there.
 TABLE_2: dict[str, dict[str, Any]] = {
     "HA-CNN": {"size": "1x", **_A, "feature_normalization": "none", "classifier_bias": True},
     "a": {"size": "1x", **_A, "feature_normalization": "none"},

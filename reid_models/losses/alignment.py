@@ -70,7 +70,7 @@ class SpatialAlignment(nn.Module):
             total = scores.new_zeros((), dtype=activations.dtype)
             if self.mode != "neg" and len(own):
                 similarities = (own[0][:, None] * activations).sum(dim=2)
-                total = total + _mean_over_rows((1 - similarities) * same, same).mean()
+                total = total + (1 - (similarities * _mean_weights(same, similarities.dtype)).sum(dim=1)).mean()
             elif self.mode != "neg":
                 total = total + _disagreement(activations, same)
             if self.mode != "pos":
@@ -79,16 +79,12 @@ class SpatialAlignment(nn.Module):
 
 
 def _disagreement(directions: Tensor, pairs: Tensor) -> Tensor:
-    """Return the mean of 1 − u · v over all pairs (u, v) of a row's vectors, averaged over rows; 0 for rows without any.
+    """Return the mean of 1 − u · v over all pairs (u, v) of a row's vectors, averaged over rows (0 for one without).
 
     The mean of u · v over all pairs is the squared length of the mean vector: no pair needs to be visited.
     """
     mean = torch.einsum("ij,ijp->ip", _mean_weights(pairs, directions.dtype), directions)
     return ((1 - mean.square().sum(dim=1)) * pairs.any(dim=1)).mean()
-
-
-def _mean_over_rows(values: Tensor, pairs: Tensor) -> Tensor:
-    return (values * _mean_weights(pairs, values.dtype)).sum(dim=1)
 
 
 def _mean_weights(pairs: Tensor, dtype: torch.dtype) -> Tensor:
