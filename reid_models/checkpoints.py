@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from reid_models.errors import InputError
 
-__all__ = ["LoadReport", "load_checkpoint", "read_state_dict", "recognize_architecture"]
+__all__ = ["LoadReport", "load_checkpoint", "read_description", "read_state_dict", "recognize_architecture"]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net", "weights")
 _PREFIXES = ("module.", "model.")
@@ -118,6 +118,18 @@ def read_state_dict(checkpoint: str | os.PathLike[str] | Mapping[str, Any]) -> d
         if all(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Return what our trainer wrote beside the weights: ``architecture``, ``options`` and ``record``; else nothing.
+
+    Raises:
+        InputError: no such file, or no PyTorch checkpoint.
+    """
+    content = _read_file(path)
+    if not isinstance(content.get("architecture"), str):
+        return {}
+    return {key: content[key] for key in ("architecture", "options", "record") if key in content}
 
 
 def recognize_architecture(state: Mapping[str, Tensor]) -> str | None:

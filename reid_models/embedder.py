@@ -20,7 +20,7 @@ from reid_models.names import nearest_name_hint
 from reid_models.preprocessing import CropBatches, check_crops, normalize
 from reid_models.records import EmbeddingRecord, read_record
 from reid_models.registry import list_models
-from reid_models.weights import find_weights_record
+from reid_models.weights import find_weights_record, list_weights, resolve_weights, shipped_weights
 
 if TYPE_CHECKING:
     from reid_models.runtimes import Network
@@ -132,13 +132,15 @@ def create_embedder(
     input_size: tuple[int, int] | None = None,
     threads: int | None = None,
     untrained: bool = False,
+    offline: bool | None = None,
 ) -> Embedder:
     """Return what turns crops of people into vectors.
 
     Args:
-        spec: name of a model (with ``weights``), an ONNX file, a checkpoint file of a known architecture, or
-            ``"color_histogram"``, which needs no network.
-        weights: checkpoint for a model name.
+        spec: name of a model (with ``weights``, unless some come with this package), ``"MODEL:WEIGHTS"``, an ONNX file,
+            a checkpoint file of a known architecture, or ``"color_histogram"``, which needs no network.
+        weights: for a model name: checkpoint, or the name of weights (:func:`reid_models.weights.list_weights`),
+            fetched the first time.
         device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:1"``. ONNX files run on the CPU.
         half: 16-bit precision where the device is faster with it.
         runtime: ``"auto"``, ``"torch"``, ``"openvino"`` or ``"onnxruntime"``. On the CPU ``"auto"`` exports a model in
@@ -146,11 +148,12 @@ def create_embedder(
         batch_size: crops per call of the network.
         input_size: (height, width) instead of the recorded one.
         threads: processor threads; ``None``: the runtime's own choice.
-        untrained: allow a model name without weights, whose vectors mean nothing: for tests of speed and plumbing.
+        untrained: take a model name without weights, whose vectors mean nothing: for tests of speed and plumbing.
+        offline: never download; ``None``: as ``MULTICAM_OFFLINE`` says.
 
     Raises:
-        InputError: an unknown name (the nearest is suggested), a model without weights, a file that is no embedder, or
-            an option that the runtime does not have.
+        InputError: an unknown name (the nearest is suggested), a model without weights, weights that cannot be
+            fetched, a file that is no embedder, or an option that the runtime does not have.
     """
     path = Path(spec)
     if spec == "color_histogram":
@@ -161,28 +164,25 @@ def create_embedder(
         if weights is not None:
             raise InputError(f"{spec} holds its own weights: leave --embedder-weights {weights} out")
         return _onnx_embedder(path, device, half, runtime, batch_size, input_size, threads)
-    if spec not in list_models():
-        if not spec.lower().endswith(_CHECKPOINT_SUFFIXES):
-            known = [*list_models(), "color_histogram"]
-            raise InputError(f"unknown embedder {spec!r}: {nearest_name_hint(spec, known)} Or give an ONNX file.")
-        from reid_models.checkpoints import read_state_dict, recognize_architecture
-
-        name = recognize_architecture(read_state_dict(path))
-        if name is None:
-            raise InputError(f"{spec} is a checkpoint of no architecture known here: {', '.join(list_models())}")
-        spec, weights = name, path
+    spec, weights = _model_and_weights(spec, weights)
     if weights is None and not untrained:
-        raise InputError(
-            f"the embedder {spec} was given no weights, and an untrained network cannot tell people apart: add "
-            "--embedder-weights FILE with a published checkpoint, or use --embedder color_histogram, which needs none"
-        )
+        shipped = shipped_weights(spec)
+        if shipped is None:
+            raise InputError(
+                f"the embedder {spec} was given no weights, and an untrained network cannot tell people apart: add "
+                f"--embedder-weights FILE with a published checkpoint{_named_weights_hint(spec)}, or use --embedder "
+                "color_histogram, which needs none"
+            )
+        weights = shipped.name
     if weights is not None and Path(weights).suffix.lower() == ".onnx":
         raise InputError(f"{weights} is an exported network: give it alone, --embedder {weights}, without a model name")
+    file, known = (None, None) if weights is None else resolve_weights(spec, weights, offline=offline)
     from reid_models.torch_embedder import create_model_embedder
 
     return create_model_embedder(
         spec,
-        weights=None if weights is None else Path(weights),
+        weights=file,
+        known=known,
         device=device,
         half=half,
         runtime=runtime,
@@ -190,6 +190,34 @@ def create_embedder(
         input_size=input_size,
         threads=threads,
     )
+
+
+def _model_and_weights(spec: str, weights: str | os.PathLike[str] | None) -> tuple[str, str | os.PathLike[str] | None]:
+    """Return the model's name, and what was given as its weights."""
+    models = list_models()
+    name, colon, given = spec.partition(":")
+    if colon and name in models:
+        if weights is not None or not given:
+            problem = "names its weights itself" if given else "ends where the weights' name or file should follow"
+            raise InputError(f"{spec} {problem}: give --embedder {name}:{given or 'NAME'} and no --embedder-weights")
+        return name, given
+    if spec in models:
+        return spec, weights
+    if not spec.lower().endswith(_CHECKPOINT_SUFFIXES):
+        known = [*models, "color_histogram"]
+        raise InputError(f"unknown embedder {spec!r}: {nearest_name_hint(name, known)} Or give an ONNX file.")
+    from reid_models.checkpoints import read_description, read_state_dict, recognize_architecture
+
+    state = read_state_dict(spec)
+    found = read_description(Path(spec)).get("architecture") or recognize_architecture(state)
+    if found is None:
+        raise InputError(f"{spec} is a checkpoint of no architecture known here: {', '.join(models)}")
+    return found, Path(spec)
+
+
+def _named_weights_hint(model: str) -> str:
+    names = [record.spec for record in list_weights(model) if not record.trunk_only and record.name != "imagenet"]
+    return f", or --embedder {names[0]}, which fetches it" if names else ""
 
 
 def _onnx_embedder(
@@ -209,7 +237,7 @@ def _onnx_embedder(
     height, width = _image_axes(network)
     record = EmbeddingRecord()
     known = find_weights_record(path)
-    if known is not None:
+    if known is not None and known.default_threshold is not None:
         record = record.updated({"default_threshold": known.default_threshold}, path.name)
     size = (height or record.input_size[0], width or record.input_size[1])
     record = record.updated({"input_size": size}, path.name)

@@ -50,7 +50,7 @@ _HACNN_PAPER = "Li et al., Harmonious Attention Network for Person Re-Identifica
 _ROBUST_PAPER = "Lawen et al., Compact Network Training for Person ReID, ICMR 2020"
 _MSINET_PAPER = "Gu et al., MSINet: Twins Contrastive Search of Multi-Scale Interaction for Object ReID, CVPR 2023"
 # Without weights of known training data nothing is known about distances: this is where OSNet trained on MSMT17
-# confuses about one pair of strangers in a hundred (see weights.py for the measured values).
+# confuses about one pair of strangers in a hundred (see weights_records.py for the measured values).
 _THRESHOLD = 0.25
 _OSNET_RECORD = EmbeddingRecord(distance="euclidean", default_threshold=_THRESHOLD)
 _SMALL_RECORD = EmbeddingRecord(input_size=(160, 64), default_threshold=_THRESHOLD)
@@ -115,14 +115,21 @@ def model_spec(name: str) -> ModelSpec:
 
 
 def create_model(
-    name: str, *, num_classes: int = 0, weights: str | os.PathLike[str] | None = None, **options: Any
+    name: str,
+    *,
+    num_classes: int = 0,
+    weights: str | os.PathLike[str] | None = None,
+    offline: bool | None = None,
+    **options: Any,
 ) -> nn.Module:
     """Build a ReID network, in training mode and with random weights unless ``weights`` are given.
 
     Args:
         name: one of :func:`list_models`.
         num_classes: identities to classify while training; 0 builds no classifier.
-        weights: checkpoint file, read by :func:`reid_models.load_checkpoint`.
+        weights: checkpoint file, read by :func:`reid_models.load_checkpoint`, or the name of weights
+            (:func:`reid_models.weights.list_weights`), fetched the first time.
+        offline: never download; ``None``: as ``MULTICAM_OFFLINE`` says.
         options: architectural options of the paper's ablations, see the architecture's class.
 
     Returns:
@@ -130,7 +137,7 @@ def create_model(
         in training mode a :class:`reid_models.outputs.ModelOutput`.
 
     Raises:
-        InputError: unknown name or option, a negative number of classes, or weights that cannot be used.
+        InputError: unknown name or option, a negative number of classes, or weights that cannot be had or used.
     """
     spec = model_spec(name)
     if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 0:
@@ -144,6 +151,8 @@ def create_model(
     model: nn.Module = builder(num_classes=num_classes, **{**spec.options, **options})
     if weights is not None:
         from reid_models.checkpoints import load_checkpoint
+        from reid_models.weights import resolve_weights
 
-        load_checkpoint(model, weights)
+        file, _ = resolve_weights(name, weights, offline=offline)
+        load_checkpoint(model, file)
     return model

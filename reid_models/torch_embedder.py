@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from reid_models.checkpoints import read_description
 from reid_models.embedder import BatchEmbedder, Embedder, NetworkEmbedder
 from reid_models.errors import InputError
 from reid_models.preprocessing import channel_scale_and_shift
 from reid_models.records import EmbeddingRecord, read_record
 from reid_models.registry import create_model, model_spec
-from reid_models.weights import find_weights_record
+from reid_models.weights import WeightsRecord, find_weights_record
 
 __all__ = ["TorchEmbedder", "create_model_embedder"]
 
@@ -69,6 +71,7 @@ def create_model_embedder(
     name: str,
     *,
     weights: Path | None,
+    known: WeightsRecord | None = None,
     device: str = "auto",
     half: bool = False,
     runtime: str = "auto",
@@ -78,6 +81,10 @@ def create_model_embedder(
 ) -> Embedder:
     """Return the model called ``name`` as an embedder; see :func:`reid_models.embedder.create_embedder`.
 
+    Args:
+        weights: checkpoint file; ``None``: untrained.
+        known: what is known of these weights, where they were given by name.
+
     Raises:
         InputError: as there.
     """
@@ -85,13 +92,10 @@ def create_model_embedder(
         raise InputError(f"unknown runtime {runtime!r}: give one of {', '.join(_RUNTIMES)}")
     record = model_spec(name).record
     label = f"{name}, untrained"
+    options: dict[str, Any] = {}
     if weights is not None:
-        label = f"{name}, {weights.name}"
-        known = find_weights_record(weights, name)
-        if known is not None:
-            record = record.updated({"default_threshold": known.default_threshold}, weights.name)
-        if weights.with_suffix(".json").is_file():
-            record = read_record(weights.with_suffix(".json"), record)
+        label = f"{name}, {weights.name}" if known is None else known.spec
+        record, options = _record_and_options(name, weights, known)
     if input_size is not None:
         record = record.updated({"input_size": input_size}, "--embedder-input-size")
     place = _device(device)
@@ -99,12 +103,32 @@ def create_model_embedder(
         raise InputError(f"the runtime {runtime} computes on the CPU: use --device cpu, or runtime torch for a GPU")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = create_model(name, weights=weights).eval()
+        model = create_model(name, weights=weights, **options).eval()
     if place.type == "cuda" or runtime == "torch":
         if threads is not None:
             torch.set_num_threads(threads)
         return TorchEmbedder(model, record, label, place, half, batch_size)
     return _exported(model, record, label, half, runtime, batch_size, threads)
+
+
+def _record_and_options(
+    name: str, weights: Path, known: WeightsRecord | None
+) -> tuple[EmbeddingRecord, dict[str, Any]]:
+    """Return how images go into a checkpoint's network, and the options it is built with."""
+    record = model_spec(name).record
+    described = read_description(weights)
+    ours = described.get("architecture") == name
+    if ours and isinstance(described.get("record"), dict):
+        record = record.updated(described["record"], weights.name)
+    if known is not None:
+        record = known.embedding_record(record)
+    elif not ours:
+        told = find_weights_record(weights, name)
+        if told is not None and told.default_threshold is not None:
+            record = record.updated({"default_threshold": told.default_threshold}, weights.name)
+    if weights.with_suffix(".json").is_file():
+        record = read_record(weights.with_suffix(".json"), record)
+    return record, described.get("options", {}) if ours else {}
 
 
 def _exported(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from reid_models.architectures.genotypes import InteractionName
-from reid_models.architectures.layers import ChannelGate
+from reid_models.architectures.layers import ChannelGate, full_precision
 
 __all__ = ["CrossAttention", "Exchange", "NoInteraction", "SharedChannelGate", "interaction"]
 
@@ -61,7 +61,7 @@ class CrossAttention(nn.Module):
 
     def _attended(self, query: Tensor, key: Tensor) -> Tensor:
         # Sums over all positions overflow half precision.
-        with torch.autocast(query.device.type, enabled=False):
+        with full_precision(query):
             values = query.flatten(2).float()
             energy = values @ key.flatten(2).float().transpose(1, 2)
             # Softmax does not change when a constant (the maximum of the row) is added.

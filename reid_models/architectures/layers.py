@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ChannelGate", "ConvolutionNorm", "LiteConvolution", "Normalization", "initialize_weights"]
+__all__ = [
+    "ChannelGate",
+    "ConvolutionNorm",
+    "LiteConvolution",
+    "Normalization",
+    "full_precision",
+    "initialize_weights",
+]
 
 Normalization = Literal["batch", "instance", "none"]
 
@@ -93,3 +101,11 @@ def initialize_weights(model: nn.Module) -> None:
             continue
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def full_precision(values: Tensor) -> contextlib.AbstractContextManager[object]:
+    """Return a context without autocast on the device of ``values``, for sums that overflow half precision."""
+    if not torch.amp.is_autocast_available(values.device.type):
+        # The meta device, on which parameters and multiply-adds are counted.
+        return contextlib.nullcontext()
+    return torch.autocast(values.device.type, enabled=False)

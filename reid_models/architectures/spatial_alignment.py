@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from reid_models.architectures.layers import full_precision
+
 __all__ = ["AlignModule", "Alignment", "AlignmentPositions"]
 
 #: Rows of Table 5: which pairs of images are aligned, and with what.
@@ -29,7 +31,7 @@ class PositionAttention(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         queries, keys = self.query(maps).flatten(2), self.key(maps).flatten(2)
-        with torch.autocast(maps.device.type, enabled=False):
+        with full_precision(maps):
             return (queries.float().transpose(1, 2) @ keys.float()).max(dim=2).values
 
 
@@ -56,7 +58,7 @@ class AlignModule(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         # Sums over hundreds of channels of squared activations leave the range of half precision.
-        with torch.autocast(maps.device.type, enabled=False):
+        with full_precision(maps):
             positions = maps.flatten(2).float()
             # One image against all at a time, and max, which keeps indices only (amax would keep its input): memory
             # grows with B · (H · W)² instead of (B · H · W)².

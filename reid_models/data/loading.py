@@ -37,7 +37,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise InputError(f"the image {path} cannot be read: {error.strerror or error}") from None
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:
+        image = None
     if image is None:
         raise InputError(f"the image {path} cannot be decoded: mend or remove it, or use --skip-broken")
     return np.asarray(image, np.uint8)
@@ -124,9 +127,20 @@ class TrainingImages(Dataset[tuple[Tensor, Tensor, list[int]]]):
         self.store = store
         self.labels = labels
         self.augmenter = augmenter
+        self._rows: NDArray[np.int64] | None = None
+
+    def of_rows(self, rows: NDArray[np.int64], labels: NDArray[np.generic]) -> TrainingImages:
+        """Return some of the images, numbered from 0 in the order of ``rows``, with ``labels`` of their own."""
+        part = TrainingImages(self.store, self.labels, self.augmenter)
+        part.labels = np.empty((len(self.store), *labels.shape[1:]), labels.dtype)
+        part.labels[rows] = labels
+        part._rows = rows
+        return part
 
     def __getitem__(self, batch: list[PlannedImage]) -> tuple[Tensor, Tensor, list[int]]:
-        rows = [planned.index for planned in batch]
+        rows = [planned.row for planned in batch]
+        if self._rows is not None:
+            rows = self._rows[rows].tolist()
         images = self.augmenter(
             [self.store[row] for row in rows], [(planned.epoch, planned.place) for planned in batch]
         )
@@ -152,10 +166,20 @@ def epoch_loader(
     """
     loader: DataLoader[tuple[Tensor, Tensor, list[int]]] = DataLoader(
         images,
-        sampler=plan.batches(epoch),  # type: ignore[arg-type]
+        sampler=plan.batches(epoch),
         batch_size=None,
         num_workers=workers,
         worker_init_fn=_one_thread,
         pin_memory=pin_memory,
     )
-    return iter(loader)
+    return _with_plain_errors(iter(loader)) if workers else iter(loader)
+
+
+def _with_plain_errors(
+    batches: Iterator[tuple[Tensor, Tensor, list[int]]],
+) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
+    """Take the worker's traceback, which PyTorch puts into the message, out of an error made for people."""
+    try:
+        yield from batches
+    except InputError as error:
+        raise InputError(str(error).strip().rpartition("InputError: ")[2]) from None

@@ -19,12 +19,12 @@ class PlannedImage(NamedTuple):
     Args:
         epoch: from 0.
         place: position in the epoch.
-        index: row of the training set.
+        row: of the training set.
     """
 
     epoch: int
     place: int
-    index: int
+    row: int
 
 
 class BatchPlan:
@@ -48,9 +48,18 @@ class BatchPlan:
         raise NotImplementedError
 
     def batches(self, epoch: int) -> list[list[PlannedImage]]:
-        """Return this process' batches of an epoch."""
+        """Return this process' batches of an epoch.
+
+        Raises:
+            InputError: there are fewer batches than processes.
+        """
         rows = self.order(epoch).tolist()
         count = len(rows) // self.batch_size // self.processes * self.processes
+        if not count:
+            raise InputError(
+                f"the training images fill {len(rows) // self.batch_size} batch(es) of {self.batch_size}, fewer than "
+                f"there are processes ({self.processes}): lower the batch size of sampler, or use fewer processes"
+            )
         return [
             [
                 PlannedImage(epoch, place, rows[place])
@@ -160,5 +169,3 @@ class IdentityPlan(BatchPlan):
             turn[same] = np.arange(len(same))
         result: NDArray[np.int64] = rows[np.argsort(turn, kind="stable")]
         return result
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
@@ -16,6 +16,10 @@ from reid_models.preprocessing import channel_scale_and_shift
 from reid_models.records import EmbeddingRecord
 
 __all__ = ["AugmentationSettings", "Augmenter", "ColorJitter", "Erasing", "erasing_rectangle", "image_random"]
+
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Positive = Annotated[float, Field(gt=0)]
 
 
 class _Settings(BaseModel):
@@ -35,8 +39,8 @@ class Erasing(_Settings):
     """
 
     probability: float = Field(default=0.5, ge=0, le=1)
-    area: tuple[float, float] = (0.02, 0.4)
-    aspect: tuple[float, float] = (0.3, 1 / 0.3)
+    area: tuple[_Share, _Share] = (0.02, 0.4)
+    aspect: tuple[_Positive, _Positive] = (0.3, 1 / 0.3)
     fill: Literal["mean", "mean_after_normalization"] | tuple[float, float, float] = "mean_after_normalization"
 
     def value(self, record: EmbeddingRecord) -> NDArray[np.float32]:
@@ -111,9 +115,7 @@ class Augmenter:
         self._scale, self._shift = channel_scale_and_shift(record)
         self._fill = (settings.erasing or Erasing()).value(record)
 
-    def __call__(
-        self, images: Sequence[NDArray[np.uint8]], places: Sequence[tuple[int, int]]
-    ) -> NDArray[np.float32]:
+    def __call__(self, images: Sequence[NDArray[np.uint8]], places: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
         """Return (B, 3, H, W) normalised float32 of B images (H, W, 3) BGR uint8.
 
         Args:
@@ -178,7 +180,7 @@ def _jitter(image: NDArray[np.uint8], settings: ColorJitter, generator: random.R
         else:
             grey = values @ np.array([0.114, 0.587, 0.299], np.float32)
             anchor = grey.mean() if name == "contrast" else grey[..., None]
-            values = anchor + (values - anchor) * factor
+            values = np.asarray(anchor + (values - anchor) * factor, np.float32)
         values = np.clip(values, 0, 255)
     return values.round().astype(np.uint8)
 

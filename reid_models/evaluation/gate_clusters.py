@@ -141,7 +141,10 @@ def cluster_gates(vectors: NDArray[np.floating], clusters: int = 16, *, seed: in
         if best is None or distortion < best[0]:
             best = float(distortion), centers
     assert best is not None
-    labels, distances = vq(points, best[1])
+    labels = vq(points, best[1])[0]
+    points -= best[1][labels]
+    # vq's own distances are differences of large squares.
+    distances = np.sqrt(np.einsum("ij,ij->i", points, points))
     sizes = np.bincount(labels, minlength=len(best[1]))
     order = np.argsort(-sizes, kind="stable")
     place = np.empty(len(order), np.int64)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reid_models.errors import InputError
-from reid_models.evaluation.ranking import RankingResult, _features, _Labels, _normalized
+from reid_models.evaluation.inputs import JUNK, Labels, checked_feature_pair, normalized_features
+from reid_models.evaluation.ranking import RankingResult
 from reid_models.evaluation.sheets import Cell, Color, SheetRow, draw_pages, read_picture
 
 __all__ = ["RankedLists", "choose_queries", "draw_ranked_sheets", "ranked_lists", "ranked_lists_by_distance"]
@@ -86,17 +87,12 @@ def ranked_lists(
     """
     if distance not in ("cosine", "euclidean"):
         raise InputError(f"distance {distance!r} is not one of cosine, euclidean")
-    query, gallery = _features("query", query_features), _features("gallery", gallery_features)
-    if query.shape[1] != gallery.shape[1]:
-        raise InputError(
-            f"query features have {query.shape[1]} dimensions and gallery features {gallery.shape[1]}: "
-            "embed both with one model"
-        )
-    labels = _Labels.checked(query_ids, query_cameras, gallery_ids, gallery_cameras, len(query), len(gallery))
+    query, gallery = checked_feature_pair(query_features, gallery_features)
+    labels = Labels.checked(query_ids, query_cameras, gallery_ids, gallery_cameras, len(query), len(gallery))
     chosen = _chosen(queries, len(query))
     query = query[chosen]
     if distance == "cosine":
-        query, gallery = _normalized(query), _normalized(gallery)
+        query, gallery = normalized_features(query), normalized_features(gallery)
     transposed = np.ascontiguousarray(gallery.T)
     squared_query = np.einsum("ij,ij->i", query, query)
     squared_gallery = np.einsum("ij,ij->i", gallery, gallery)
@@ -129,7 +125,7 @@ def ranked_lists_by_distance(
     matrix = np.asarray(distances)
     if matrix.ndim != 2:
         raise InputError(f"distances have shape {matrix.shape}; give (queries, gallery images)")
-    labels = _Labels.checked(query_ids, query_cameras, gallery_ids, gallery_cameras, *matrix.shape)
+    labels = Labels.checked(query_ids, query_cameras, gallery_ids, gallery_cameras, *matrix.shape)
     chosen = _chosen(queries, len(matrix))
 
     def rows(start: int, stop: int) -> NDArray[np.floating]:
@@ -235,7 +231,7 @@ def _chosen(queries: ArrayLike | None, count: int) -> NDArray[np.int64]:
 
 
 def _ranked(
-    rows: Callable[[int, int], NDArray[np.floating]], labels: _Labels, chosen: NDArray[np.int64], k: int
+    rows: Callable[[int, int], NDArray[np.floating]], labels: Labels, chosen: NDArray[np.int64], k: int
 ) -> RankedLists:
     if k < 1:
         raise InputError(f"k {k} must be at least 1")
@@ -243,7 +239,7 @@ def _ranked(
     gallery = np.full((len(chosen), k), NO_IMAGE, np.int64)
     distances = np.full((len(chosen), k), np.nan)
     matches = np.zeros((len(chosen), k), bool)
-    junk = labels.gallery_ids == -1
+    junk = labels.gallery_ids == JUNK
     step = max(1, _CHUNK_VALUES // count)
     for start in range(0, len(chosen), step):
         for place, row in enumerate(rows(start, min(start + step, len(chosen))), start):

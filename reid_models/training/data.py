@@ -75,7 +75,9 @@ def load_data(
         return _identities(recipe, names, roots, skip_broken, progress)
     if len(names) != 1 or len(roots) != 1:
         raise InputError(f"the recipe {recipe.name} learns {recipe.task}: give one --data and one --root")
-    (request,) = parse_datasets(names[0], roots[0])
+    request, *others = parse_datasets(names[0], roots[0])
+    if others:
+        raise InputError(f"the recipe {recipe.name} learns {recipe.task} from one data set, not from {names[0]}")
     if recipe.task == "classification":
         classes = read_class_dataset(request.name, request.root, **request.options)
         return LoadedData(
@@ -101,9 +103,7 @@ def usable_images(data: ReidData, skip_broken: bool, progress: Progress | None =
     """
     broken = {image.path for image in _broken([*data.query.paths, *data.gallery.paths], skip_broken, progress)}
     if broken:
-        data = replace(
-            data, query=without_images(data.query, broken), gallery=without_images(data.gallery, broken)
-        )
+        data = replace(data, query=without_images(data.query, broken), gallery=without_images(data.gallery, broken))
     return data, list(_skipped(broken))
 
 

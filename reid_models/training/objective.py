@@ -72,12 +72,17 @@ class Objective(nn.Module):
                     raise InputError("the loss weighted_multi_label needs a data set with attributes, such as pa100k")
                 options["positive_ratios"] = positive_ratios
             loss_class = getattr(losses, _CLASSES[term.kind])
-            own = [
-                loss_class(num_classes, available[number].shape[1], **options)
-                if term.kind in _PER_CLASS
-                else loss_class(**options)
-                for number in (chosen if term.kind in _PER_CLASS else chosen[:1])
-            ]
+            try:
+                own = [
+                    loss_class(num_classes, available[number].shape[1], **options)
+                    if term.kind in _PER_CLASS
+                    else loss_class(**options)
+                    for number in (chosen if term.kind in _PER_CLASS else chosen[:1])
+                ]
+            except (TypeError, ValueError) as error:
+                if isinstance(error, InputError):
+                    raise
+                raise InputError(f"the loss {term.kind} cannot use its options {options}: {error}") from None
             self.terms.append(nn.ModuleList(own))
 
     @property
@@ -129,7 +134,11 @@ def _inputs(kind: str, output: ModelOutput) -> tuple[Tensor, ...]:
 
 
 def _check_options(kind: str, options: dict[str, Any]) -> None:
-    known = [name for name in inspect.signature(getattr(losses, _CLASSES[kind])).parameters if name not in ("num_classes", "dimension")]
+    known = [
+        name
+        for name in inspect.signature(getattr(losses, _CLASSES[kind])).parameters
+        if name not in ("num_classes", "dimension")
+    ]
     for name in options:
         if name not in known:
             raise InputError(f"the loss {kind} has no option {name!r}: {nearest_name_hint(name, known)}")

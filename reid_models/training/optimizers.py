@@ -10,7 +10,13 @@ from torch import nn
 from reid_models.training.objective import Objective
 from reid_models.training.recipe import OptimizerSettings
 
-__all__ = ["LossOptimizers", "classifier_parameters", "create_optimizer", "train_only_classifiers"]
+__all__ = [
+    "LossOptimizers",
+    "classifier_parameters",
+    "create_optimizer",
+    "freeze_batch_norm",
+    "train_only_classifiers",
+]
 
 
 def create_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
@@ -49,13 +55,27 @@ class LossOptimizers:
         for _, _, optimizer in self._parts:
             optimizer.zero_grad(set_to_none=True)
 
-    def step(self) -> None:
-        """Step with each gradient divided by its loss' weight."""
+    def step(self, scaler: torch.amp.GradScaler | None = None) -> None:
+        """Step with each gradient divided by its loss' weight, and by the factor that fp16 has put in.
+
+        With several processes the gradient is their mean, as the network's is, so that all hold the same centers.
+        """
+        together = torch.distributed.is_available() and torch.distributed.is_initialized()
         for weight, parameters, optimizer in self._parts:
+            if scaler is not None:
+                scaler.unscale_(optimizer)
             for parameter in parameters:
-                if parameter.grad is not None and weight:
+                if parameter.grad is None:
+                    continue
+                if together:
+                    torch.distributed.all_reduce(parameter.grad)
+                    parameter.grad /= torch.distributed.get_world_size()
+                if weight:
                     parameter.grad /= weight
-            optimizer.step()
+            if scaler is None:
+                optimizer.step()
+            else:
+                scaler.step(optimizer)
 
     def state_dict(self) -> list[dict[str, object]]:
         """Return the optimizers' states, for a checkpoint."""
@@ -79,10 +99,17 @@ def classifier_parameters(model: nn.Module) -> set[int]:
 def train_only_classifiers(model: nn.Module) -> None:
     """Take the gradients of everything but the classifiers away before a step, and with them weight decay.
 
-    The rest of the network runs in evaluation mode meanwhile, as the OSNet authors' ``fixbase`` epochs do: see
-    :func:`classifier_only_mode`.
+    Batch norm uses its running statistics meanwhile, see :func:`freeze_batch_norm`.
     """
     learning = classifier_parameters(model)
     for parameter in model.parameters():
         if id(parameter) not in learning:
             parameter.grad = None
+
+
+def freeze_batch_norm(model: nn.Module) -> None:
+    """Let batch norm use its running statistics while only classifiers learn, as the OSNet authors' code does."""
+    for name, module in model.named_modules():
+        is_classifier = any(part.startswith("classifier") for part in name.split("."))
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not is_classifier:
+            module.eval()

@@ -27,6 +27,7 @@ class TrainingProgress:
         self._logs = logs
         self._writer: Any = None
         self._bar: Any = None
+        self._loading: Any = None
         self._task: Any = None
         self._epochs = 1
         self._first = 0
@@ -36,6 +37,8 @@ class TrainingProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._loading is not None:
+            self._loading.stop()
         if self._bar is not None:
             self._bar.stop()
         if self._writer is not None:
@@ -80,6 +83,7 @@ class TrainingProgress:
         if self._bar is not None:
             # One live display at a time.
             self._bar.stop()
+        self._loading = bar
         task = bar.add_task("", total=total)
         bar.start()
 
@@ -92,9 +96,7 @@ class TrainingProgress:
 
         return show
 
-    def step(
-        self, epoch: int, done: int, batches: int, terms: Mapping[str, Tensor], rate: float, speed: float
-    ) -> None:
+    def step(self, epoch: int, done: int, batches: int, terms: Mapping[str, Tensor], rate: float, speed: float) -> None:
         """Show one step; the losses are read a few times a second only, since that waits for a GPU."""
         if self._bar is None:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -132,7 +133,7 @@ class ResolutionStage(_Settings):
     """Train at ``size`` (height, width) until epoch ``until``; a schedule that starts small is several times faster."""
 
     until: float = Field(gt=0)
-    size: tuple[int, int]
+    size: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
 
 
 class EvaluationSettings(_Settings):
@@ -186,7 +187,7 @@ class Recipe(_Settings):
     averaging: AveragingSettings | None = None
     evaluation: EvaluationSettings = EvaluationSettings()
     search: SearchStage | None = None
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
 
     def scaled(self, factor: float) -> Recipe:
         """Return the recipe with its schedule shortened: every epoch and milestone multiplied by ``factor``.
@@ -265,7 +266,7 @@ def _extended(path: Path, seen: list[Path]) -> dict[str, Any]:
     base = content.pop("extends", None)
     if base is None:
         return content
-    parent = path.parent / f"{base}.yaml"
+    parent = path.parent / (str(base) if str(base).endswith((".yaml", ".yml")) else f"{base}.yaml")
     if not parent.is_file():
         parent = _find(str(base))
     return _merged(_extended(parent, [*seen, path.resolve()]), content)
@@ -290,10 +291,8 @@ def _apply(content: dict[str, Any], change: str) -> None:
         raise InputError(f"--set {change}: the value is no YAML") from None
     if isinstance(value, str):
         # YAML 1.1 takes 1e-3 for a word.
-        try:
+        with contextlib.suppress(ValueError):
             value = float(value)
-        except ValueError:
-            pass
     place: Any = content
     *path, last = key.strip().split(".")
     for part in path:
@@ -317,7 +316,7 @@ def _position(part: str, values: list[Any], change: str) -> int:
 
 def _explained(error: ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
-    place = [part for part in problem["loc"]]
+    place = list(problem["loc"])
     name = ".".join(map(str, place))
     if problem["type"] == "extra_forbidden":
         known = _fields_at(place[:-1])

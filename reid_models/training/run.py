@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,13 +58,16 @@ def create_accelerator(device: str = "auto", precision: str = "no") -> Accelerat
     """
     if precision not in ("no", "bf16", "fp16"):
         raise InputError(f"--precision {precision} is not one of no, bf16, fp16")
-    if device.startswith("cuda"):
+    cuda = re.fullmatch(r"cuda(?::(\d+))?", device)
+    if cuda is not None:
         if not torch.cuda.is_available():
             raise InputError(f"--device {device}: PyTorch sees no GPU here; use --device cpu")
-        number = int(device.partition(":")[2] or 0)
+        number = int(cuda[1] or 0)
         if number >= torch.cuda.device_count():
             raise InputError(f"--device {device}: there are {torch.cuda.device_count()} GPUs, numbered from 0")
         torch.cuda.set_device(number)
+    elif device == "mps" and not torch.backends.mps.is_available():
+        raise InputError("--device mps: PyTorch sees no Apple GPU here; use --device cpu")
     elif device not in ("auto", "cpu", "mps"):
         raise InputError(f"--device {device} is not one of auto, cpu, cuda, cuda:N, mps")
     if precision == "fp16" and (device == "cpu" or not torch.cuda.is_available()):
@@ -84,7 +88,9 @@ def recipe_record(recipe: Recipe) -> EmbeddingRecord:
     return model_spec(recipe.model.name).record.updated(changes, f"the recipe {recipe.name}")
 
 
-def build_model(recipe: Recipe, num_classes: int, pretrained: Path | None = None, *, offline: bool = False) -> nn.Module:
+def build_model(
+    recipe: Recipe, num_classes: int, pretrained: Path | None = None, *, offline: bool = False
+) -> nn.Module:
     """Return the recipe's network with its initial weights.
 
     Args:
@@ -147,8 +153,14 @@ def train(
     """
     folder = RunFolder(output, resume=resume, overwrite=overwrite)
     record = recipe_record(recipe)
-    model = build_model(recipe, data.num_classes, pretrained, offline=offline)
-    with TrainingProgress(console, output) as progress:
+    if resume:
+        # Initial weights, which may not be had any more, are those of the checkpoint.
+        model = create_model(recipe.model.name, num_classes=data.num_classes, **recipe.model.options)
+    else:
+        model = build_model(recipe, data.num_classes, pretrained, offline=offline)
+    accelerator = accelerator or Accelerator()
+    main = accelerator.is_main_process
+    with TrainingProgress(console if main else None, output if main else None) as progress:
         trainer = Trainer(
             model,
             recipe,
@@ -168,7 +180,8 @@ def train(
         interrupted = trainer.epoch < recipe.epochs
         if not interrupted:
             trainer.finish()
-    network = trainer.network.eval()
-    if not interrupted and trainer.accelerator.is_main_process:
+    # Precision belongs to training: from here on, the network computes what its weights compute when loaded.
+    network: nn.Module = accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
+    if not interrupted and main:
         save_weights(folder.weights, network, recipe.model.name, recipe.model.options, record)
     return TrainingRun(network, record, trainer.epoch, interrupted, trainer)

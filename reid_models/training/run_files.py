@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import os
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 import torch
 import yaml
+from pydantic import ValidationError
 from torch import nn
 
 from reid_models.errors import InputError
@@ -20,6 +20,9 @@ from reid_models.records import EmbeddingRecord
 from reid_models.training.recipe import Recipe
 
 __all__ = ["RunFolder", "save_weights"]
+
+#: what a recipe says of itself, and a resumed run may say otherwise
+_DESCRIPTIVE = {"name", "paper", "target", "notes"}
 
 
 class RunFolder:
@@ -43,17 +46,16 @@ class RunFolder:
             raise InputError(f"the output {path} is a file: give a folder")
         if resume and not self.last.is_file():
             raise InputError(f"there is nothing to resume in {path}: it has no last.pt; leave --resume out to begin")
-        if not resume and (path / "recipe.yaml").exists():
-            if not overwrite:
-                raise InputError(
-                    f"{path} holds a training run already: add --resume to go on with it, --overwrite to replace it, "
-                    "or give another --output"
-                )
-            for name in ("last.pt", "weights.pt", "history.csv", "results.json", "results.md"):
-                (path / name).unlink(missing_ok=True)
-            for log in path.glob("events.out.tfevents.*"):
-                log.unlink()
-        path.mkdir(parents=True, exist_ok=True)
+        # A run that was stopped before its first checkpoint leaves a recipe only: there is nothing to lose.
+        if not resume and not overwrite and (self.last.exists() or self.weights.exists()):
+            raise InputError(
+                f"{path} holds a training run already: add --resume to go on with it, --overwrite to replace it, "
+                "or give another --output"
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"the output {path} cannot be made: {error.strerror or error}") from None
 
     @property
     def last(self) -> Path:
@@ -66,7 +68,12 @@ class RunFolder:
         return self.path / "weights.pt"
 
     def write_recipe(self, recipe: Recipe) -> None:
-        """Write the recipe with all its defaults."""
+        """Begin a run: remove what an earlier one left, and write the recipe with all its defaults."""
+        if (self.path / "recipe.yaml").exists():
+            for name in ("last.pt", "weights.pt", "history.csv", "results.json", "results.md"):
+                (self.path / name).unlink(missing_ok=True)
+            for log in self.path.glob("events.out.tfevents.*"):
+                log.unlink()
         content = recipe.model_dump(mode="json")
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
         _replace(self.path / "recipe.yaml", lambda target: target.write_text(text, encoding="utf-8"))
@@ -79,17 +86,18 @@ class RunFolder:
         """
         path = self.path / "recipe.yaml"
         try:
-            before = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
+            before = Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
             raise InputError(f"{path} of the run to resume cannot be read: {error}") from None
-        now = recipe.model_dump(mode="json")
-        for key, value in now.items():
-            if not isinstance(before, dict) or before.get(key) != value:
-                found = before.get(key) if isinstance(before, dict) else None
-                raise InputError(
-                    f"the run in {self.path} was begun with {key} = {found}, not {value}: resume it with the same "
-                    "settings, or begin another with --output"
-                )
+        difference = _first_difference(
+            before.model_dump(mode="json", exclude=_DESCRIPTIVE), recipe.model_dump(mode="json", exclude=_DESCRIPTIVE)
+        )
+        if difference is not None:
+            key, found, wanted = difference
+            raise InputError(
+                f"the run in {self.path} was begun with {key} = {found}, not {wanted}: resume it with the same "
+                "settings, or begin another with --output"
+            )
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Write ``last.pt`` so that an earlier one stays whole until the new one is."""
@@ -111,7 +119,7 @@ class RunFolder:
         return state
 
     def append_history(self, row: Mapping[str, float]) -> None:
-        """Append one epoch to ``history.csv``; a row of an epoch that is there already is replaced with what follows."""
+        """Append one epoch to ``history.csv``, in place of its row and all later ones if they are there already."""
         path = self.path / "history.csv"
         rows: list[dict[str, str]] = []
         if path.is_file():
@@ -156,10 +164,22 @@ def save_weights(
     _replace(path, lambda target: torch.save(content, target))
 
 
+def _first_difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | None:
+    """Return the first setting that differs, such as ``optimizer.lr``, and its two values."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        pairs = [(name, before.get(name), now.get(name)) for name in dict.fromkeys([*now, *before])]
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        pairs = [(str(number), *both) for number, both in enumerate(zip(before, now, strict=True))]
+    else:
+        return None if before == now else (key, before, now)
+    differences = (_first_difference(old, new, f"{key}.{name}" if key else name) for name, old, new in pairs)
+    return next((found for found in differences if found is not None), None)
+
+
 def _replace(path: Path, write: Any) -> None:
     partial = path.with_name(f"{path.name}.partial")
     try:
         write(partial)
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

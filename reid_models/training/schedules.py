@@ -59,9 +59,7 @@ class ScheduleSettings(_Settings):
 
     def scaled(self, factor: float) -> ScheduleSettings:
         """Return the schedule with every time multiplied by ``factor``."""
-        warm_up = self.warm_up and WarmUp(
-            epochs=self.warm_up.epochs * factor, start_factor=self.warm_up.start_factor
-        )
+        warm_up = self.warm_up and WarmUp(epochs=self.warm_up.epochs * factor, start_factor=self.warm_up.start_factor)
         cycles = self.cycles and CycleSettings(
             start=self.cycles.start * factor, length=self.cycles.length * factor, decay=self.cycles.decay
         )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from reid_models.data.transforms import Augmenter
 from reid_models.errors import InputError
 from reid_models.records import EmbeddingRecord
 from reid_models.training.objective import Objective
-from reid_models.training.optimizers import LossOptimizers, create_optimizer, train_only_classifiers
+from reid_models.training.optimizers import LossOptimizers, create_optimizer, freeze_batch_norm, train_only_classifiers
 from reid_models.training.progress import TrainingProgress
 from reid_models.training.recipe import Recipe
 from reid_models.training.run_files import RunFolder
@@ -32,6 +32,8 @@ __all__ = ["EpochReport", "Trainer", "TrainingData"]
 
 #: images from which batch-norm statistics are estimated again after averaging, at most
 _BATCH_NORM_IMAGES = 8192
+#: how far into its epoch the last step is: at the very end, a milestone or the next cycle's peak would count already
+_LAST_STEP = 1 - 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,12 +45,26 @@ class TrainingData:
         labels: (N,) int64 classes from 0, or (N, A) float32 attributes in 0..1.
         num_classes: classes or attributes.
         cameras: (N,) int64, for camera-aware batches.
+
+    Raises:
+        InputError: images, labels and classes do not belong together.
     """
 
     images: tuple[Path, ...] | NDArray[np.uint8]
     labels: NDArray[np.generic]
     num_classes: int
     cameras: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        labels, classes = self.labels, self.num_classes
+        if len(self.images) != len(labels):
+            raise InputError(f"{len(self.images)} images but {len(labels)} labels: give one for each")
+        if labels.ndim == 2 and labels.shape[1] != classes:
+            raise InputError(f"labels have {labels.shape[1]} columns, but there are {classes} attributes")
+        if labels.ndim == 1 and len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+            raise InputError(
+                f"labels go from {labels.min()} to {labels.max()}, but there are {classes} classes: number them from 0"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +127,7 @@ class Trainer:
         self._plan = self._batch_plan()
         torch.manual_seed(recipe.seed)
         device = self.accelerator.device
-        network = model.to(device, memory_format=torch.channels_last)
+        network = model.to(device).to(memory_format=torch.channels_last)
         objective = Objective(
             recipe.losses, self._sample_output(network), data.num_classes, self._positive_ratios()
         ).to(device)
@@ -140,6 +156,8 @@ class Trainer:
             self._loss_optimizers.load_state_dict(state["loss_optimizers"])
             if self._average is not None:
                 self._average.load_state_dict(state["average"])
+            if self.accelerator.scaler is not None and "scaler" in state:
+                self.accelerator.scaler.load_state_dict(state["scaler"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise InputError(f"{self.folder.last} is of another run: {error}") from None
         torch.set_rng_state(state["random_state"])
@@ -152,7 +170,7 @@ class Trainer:
             stop: asked after every step; when true the epoch is abandoned and the run ends with its last checkpoint.
 
         Raises:
-            InputError: the loss is no longer finite; the batch is named, and the last checkpoint stays.
+            InputError: the loss or a weight is no longer finite; the batch is named, and the last checkpoint stays.
         """
         if self.accelerator.is_main_process and self.epoch == 0:
             self.folder.write_recipe(self.recipe)
@@ -162,7 +180,7 @@ class Trainer:
             if report is None:
                 return
             self.epoch += 1
-            if self._average is not None and self._collects(self.epoch):
+            if self._average is not None and self._average.is_due(self.epoch):
                 self._average.collect(self._network)
             if self.accelerator.is_main_process:
                 self._write_epoch(report)
@@ -209,15 +227,17 @@ class Trainer:
         only_classifiers = epoch < recipe.classifier_only_epochs
         self.model.train()
         if only_classifiers:
-            _freeze_batch_norm(self._network)
+            freeze_batch_norm(self._network)
         sums: dict[str, Tensor] = {}
         started = time.perf_counter()
         rate = 0.0
+        rows: list[int] = []
+        schedule_epochs = recipe.epochs if recipe.schedule.cycles is None else recipe.schedule.cycles.start
         on_gpu = self.accelerator.device.type == "cuda"
         loader = epoch_loader(dataset, self._plan, epoch, workers=self._workers, pin_memory=on_gpu)
         for step, (images, labels, rows) in enumerate(loader):
-            time_in_epochs = epoch + ((step + 1) / batches if recipe.schedule.per_iteration else 0)
-            rate = recipe.optimizer.lr * learning_rate_factor(recipe.schedule, time_in_epochs, recipe.epochs)
+            within = min((step + 1) / batches, _LAST_STEP) if recipe.schedule.per_iteration else 0
+            rate = recipe.optimizer.lr * learning_rate_factor(recipe.schedule, epoch + within, schedule_epochs)
             for group in self._optimizer.param_groups:
                 group["lr"] = rate
             loss, terms = self._step(images, labels, rows, only_classifiers, step)
@@ -227,6 +247,10 @@ class Trainer:
                 return None
             done = (step + 1) * self._plan.batch_size * self.accelerator.num_processes
             self._progress.step(epoch, step + 1, batches, terms, rate, done / (time.perf_counter() - started))
+        broken = _not_finite(self._network)
+        if broken is not None:
+            # The loss of this batch was the last to be looked at: its step did it.
+            self._stop_not_finite(f"the weights {broken} are", rows, batches - 1)
         seconds = time.perf_counter() - started
         shown = batches * self._plan.batch_size * self.accelerator.num_processes
         means = {name: float(value) / max(1, batches) for name, value in sums.items()}
@@ -241,23 +265,32 @@ class Trainer:
             output = self.model(self._to_device(images))
         loss, terms = self.objective(_as_float(output), labels.to(self.accelerator.device))
         if not math.isfinite(float(loss.detach())):
-            self._stop_not_finite(rows, step, terms)
+            values = ", ".join(f"{name} {float(value):g}" for name, value in terms.items())
+            self._stop_not_finite(f"the loss ({values}) is", rows, step)
         self.accelerator.backward(loss)
         if only_classifiers:
             train_only_classifiers(self._network)
+        # In fp16, backward has multiplied gradients; the optimizers are not accelerate's and do not know by what.
+        scaler = self.accelerator.scaler
+        if scaler is not None:
+            scaler.unscale_(self._optimizer)
         if self.recipe.optimizer.gradient_clipping is not None:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.gradient_clipping)
-        self._optimizer.step()
-        self._loss_optimizers.step()
+        if scaler is None:
+            self._optimizer.step()
+        else:
+            scaler.step(self._optimizer)
+        self._loss_optimizers.step(scaler)
+        if scaler is not None:
+            scaler.update()
         return loss.detach(), terms
 
-    def _stop_not_finite(self, rows: list[int], step: int, terms: Mapping[str, Tensor]) -> None:
+    def _stop_not_finite(self, what: str, rows: list[int], step: int) -> NoReturn:
         assert self._store is not None
-        broken = ", ".join(f"{name} {float(value):g}" for name, value in terms.items())
         names = ", ".join(self._store.name(row) for row in rows[:4])
         kept = f"{self.folder.last} of epoch {self.epoch} is kept" if self.epoch else "no epoch was finished"
         raise InputError(
-            f"the loss is no longer finite ({broken}) in epoch {self.epoch + 1}, batch {step + 1} ({names} and "
+            f"{what} no longer finite in epoch {self.epoch + 1}, batch {step + 1} ({names} and "
             f"{max(0, len(rows) - 4)} more): lower optimizer.lr or lengthen schedule.warm_up; {kept}"
         )
 
@@ -280,7 +313,9 @@ class Trainer:
         self.folder.save_checkpoint(self._state())
 
     def _state(self) -> dict[str, Any]:
+        scaler = self.accelerator.scaler
         return {
+            **({} if scaler is None else {"scaler": scaler.state_dict()}),
             "epoch": self.epoch,
             "model": self._network.state_dict(),
             "objective": self.objective.state_dict(),
@@ -291,15 +326,6 @@ class Trainer:
         }
 
     # ------------------------------------------------------------------------------------------------------- parts
-
-    def _collects(self, finished: int) -> bool:
-        settings = self.recipe.averaging
-        assert settings is not None
-
-        def count(epochs: float) -> int:
-            return math.floor((epochs - settings.start) / settings.every + 1e-9)
-
-        return finished > settings.start and count(finished) > count(finished - 1)
 
     def _size(self, epoch: int) -> tuple[int, int]:
         for stage in self.recipe.resolutions:
@@ -336,12 +362,12 @@ class Trainer:
     def _sample_output(self, network: nn.Module) -> Any:
         """Return the training output for two grey images, leaving batch-norm statistics as they were."""
         height, width = self._size(0)
-        norms = {key: value.clone() for key, value in network.state_dict().items() if "running_" in key}
-        counters = {key: value.clone() for key, value in network.state_dict().items() if "num_batches" in key}
+        statistics = {key: value.clone() for key, value in network.named_buffers()}
         network.train()
         with torch.no_grad():
             output = network(torch.zeros(2, 3, height, width, device=self.accelerator.device))
-        network.load_state_dict({**norms, **counters}, strict=False)
+        for key, value in network.named_buffers():
+            value.copy_(statistics[key])
         return output
 
     def _positive_ratios(self) -> Tensor | None:
@@ -353,6 +379,14 @@ class Trainer:
         return images.to(self.accelerator.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
 
 
+def _not_finite(network: nn.Module) -> str | None:
+    """Return the name of a weight or statistic that is not finite, if there is one."""
+    state = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
+    if not state or torch.stack([value.isfinite().all() for value in state.values()]).all():
+        return None
+    return next(name for name, value in state.items() if not value.isfinite().all())
+
+
 def _as_float(output: Any) -> Any:
     """Losses are computed in float32, whatever precision the network ran in."""
     return type(output)(
@@ -360,11 +394,3 @@ def _as_float(output: Any) -> Any:
         tuple(value.float() for value in output.features),
         tuple(value.float() for value in output.maps),
     )
-
-
-def _freeze_batch_norm(network: nn.Module) -> None:
-    """Let batch norm use its running statistics while only classifiers learn, as the OSNet authors' code does."""
-    for name, module in network.named_modules():
-        is_classifier = any(part.startswith("classifier") for part in name.split("."))
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not is_classifier:
-            module.eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -30,6 +31,14 @@ class WeightAverage:
         self._mean: dict[str, Tensor] = {}
         self._square: dict[str, Tensor] = {}
         self._deviations: list[dict[str, Tensor]] = []
+
+    def is_due(self, epoch: int) -> bool:
+        """Return whether weights are to be collected when ``epoch``, counted from 1, is finished."""
+
+        def due_until(finished: int) -> int:
+            return math.floor((finished - self.settings.start) / self.settings.every + 1e-9)
+
+        return epoch > self.settings.start and due_until(epoch) > due_until(epoch - 1)
 
     @torch.no_grad()
     def collect(self, model: nn.Module) -> None:

@@ -1,0 +1,121 @@
+"""``multicam reid list``: models, weights, recipes and data sets as tables."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["print_datasets", "print_models", "print_recipes", "print_weights"]
+
+
+def print_models(pattern: str, json: Path | None) -> None:
+    """Print the models that match, with parameters and multiply-adds counted on a network that holds no memory."""
+    import torch
+
+    from reid_models.complexity import count_multiply_adds, count_parameters
+    from reid_models.registry import create_model, list_models, model_spec
+
+    rows = []
+    for name in _matching(list_models(), pattern, "model"):
+        spec = model_spec(name)
+        with torch.device("meta"):
+            model = create_model(name)
+        rows.append(
+            {
+                "name": name,
+                "input": "×".join(map(str, spec.record.input_size)),
+                "parameters": count_parameters(model),
+                "multiply_adds": count_multiply_adds(model, spec.record.input_size),
+                "embedding": spec.embedding_dimension,
+                "distance": spec.record.distance,
+                "paper": spec.paper.split(",")[0],
+            }
+        )
+    _print(rows, ["name", "input", "parameters", "multiply_adds", "embedding", "distance", "paper"])
+    _write(json, "reid list", rows)
+
+
+def print_weights(pattern: str, json: Path | None) -> None:
+    """Print the weights that can be had by name, of the models that match."""
+    from reid_models.weights import weights_table
+
+    rows = [row for row in weights_table() if fnmatch.fnmatch(row["model"], pattern)]
+    _print(rows, list(rows[0]) if rows else ["model"])
+    _write(json, "reid list --weights", rows)
+
+
+def print_recipes(pattern: str, json: Path | None) -> None:
+    """Print the recipes that match, with the figures they are to reach."""
+    from reid_models.training.recipe import list_recipes, read_recipe
+
+    rows = []
+    for name in _matching(list_recipes(), pattern, "recipe"):
+        recipe = read_recipe(name)
+        target = ", ".join(f"{metric} {value:g}" for metric, value in recipe.target.items())
+        rows.append(
+            {
+                "name": name,
+                "model": recipe.model.name,
+                "data": recipe.dataset,
+                "epochs": recipe.epochs,
+                "target": target,
+                "paper": recipe.paper,
+            }
+        )
+    _print(rows, ["name", "model", "data", "epochs", "target", "paper"])
+    _write(json, "reid list --recipes", rows)
+
+
+def print_datasets(pattern: str, json: Path | None) -> None:
+    """Print the data sets that match, with the options of their readers."""
+    from reid_models.data.datasets import dataset_spec, list_datasets
+
+    rows = []
+    for name in _matching(list_datasets(), pattern, "data set"):
+        spec = dataset_spec(name)
+        options = ", ".join(f"{option}={value}" for option, value in spec.options().items())
+        rows.append({"name": name, "kind": spec.kind, "what": spec.title, "options": options})
+    _print(rows, ["name", "kind", "what", "options"])
+    _write(json, "reid list --datasets", rows)
+
+
+def _matching(names: Sequence[str], pattern: str, what: str) -> list[str]:
+    from reid_models.errors import InputError
+    from reid_models.names import nearest_name_hint
+
+    found = fnmatch.filter(names, pattern)
+    if not found:
+        raise InputError(f"no {what} matches {pattern!r}: {nearest_name_hint(pattern, names)}")
+    return found
+
+
+def _print(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    table = Table()
+    for column in columns:
+        numeric = bool(rows) and isinstance(rows[0].get(column), (int, float))
+        table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_shown(row.get(column)) for column in columns))
+    console = Console()
+    # Numbers that are cut would be useless where the output is no terminal.
+    (console if console.is_terminal else Console(width=200)).print(table)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _write(json: Path | None, protocol: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    if json is not None:
+        from benchmarks.report import make_report, write_json
+
+        write_json(json, make_report(protocol, {}, rows))

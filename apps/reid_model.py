@@ -1,0 +1,111 @@
+"""The network that a ``multicam reid`` command names, with its weights and how images go in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from reid_models.records import EmbeddingRecord
+
+__all__ = ["NamedModel", "load_named_model"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NamedModel:
+    """A network in evaluation mode; ``label`` says which weights it has."""
+
+    network: nn.Module
+    name: str
+    label: str
+    record: EmbeddingRecord
+    options: dict[str, Any]
+
+
+def load_named_model(
+    model: str,
+    weights: str | None,
+    options: Sequence[str] = (),
+    *,
+    num_classes: int = 0,
+    untrained: bool = False,
+    offline: bool = False,
+) -> NamedModel:
+    """Return the network for ``NAME``, ``NAME:WEIGHTS`` or a checkpoint file.
+
+    A checkpoint that our trainer wrote says itself which architecture it is of, with which options and which input.
+
+    Args:
+        model: what the command's first argument says.
+        weights: file, or name of published weights.
+        options: ``NAME=VALUE`` of the architecture.
+        num_classes: for weights with a classifier that is to be used (attributes, classes).
+        untrained: allow random weights.
+        offline: never download.
+
+    Raises:
+        InputError: unknown name, no weights, or weights that do not fit.
+    """
+    import os
+
+    from reid_models.checkpoints import load_checkpoint, read_description, read_state_dict, recognize_architecture
+    from reid_models.errors import InputError
+    from reid_models.registry import create_model, list_models, model_spec
+
+    if offline:
+        os.environ["MULTICAM_OFFLINE"] = "1"
+    name, _, given = model.partition(":")
+    if name not in list_models() and Path(model).is_file():
+        if weights is not None:
+            raise InputError(f"{model} is a checkpoint itself: leave --weights {weights} out, or name its architecture")
+        described = read_description(Path(model))
+        found = described.get("architecture") or recognize_architecture(read_state_dict(Path(model)))
+        if not isinstance(found, str):
+            raise InputError(f"{model} is a checkpoint of no architecture known here: {', '.join(list_models())}")
+        name, given, weights = found, "", model
+    if given and weights is not None:
+        raise InputError(f"{model} names weights already: leave --weights {weights} out")
+    weights = weights or given or None
+    record = model_spec(name).record
+    chosen = _parsed(options)
+    if weights is None:
+        if not untrained:
+            raise InputError(
+                f"{name} was given no weights, and an untrained network shows nothing: add --weights FILE, or "
+                f"{name}:NAME with one of multicam reid list --weights"
+            )
+        network = create_model(name, num_classes=num_classes, **chosen)
+        return NamedModel(network.eval(), name, f"{name} untrained", record, chosen)
+    path = Path(weights)
+    if path.is_file():
+        described = read_description(path)
+        if described.get("architecture") == name:
+            chosen = {**described.get("options", {}), **chosen}
+        if isinstance(described.get("record"), dict):
+            record = record.updated(described["record"], path.name)
+        network = create_model(name, num_classes=num_classes, **chosen)
+        load_checkpoint(network, path)
+        return NamedModel(network.eval(), name, f"{name} {path.name}", record, chosen)
+    from reid_models.weights import weights_record
+
+    record = weights_record(name, weights).embedding_record(record)
+    network = create_model(name, num_classes=num_classes, weights=weights, **chosen)
+    return NamedModel(network.eval(), name, f"{name}:{weights}", record, chosen)
+
+
+def _parsed(options: Sequence[str]) -> dict[str, Any]:
+    import yaml
+
+    from reid_models.errors import InputError
+
+    parsed = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals or not key:
+            raise InputError(f"--model-option {option}: give NAME=VALUE, such as pooling=average")
+        parsed[key] = yaml.safe_load(value)
+    return parsed

@@ -1,0 +1,180 @@
+"""Ranking for ``multicam reid evaluate``: embed, rank by the data set's protocol, draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from apps.reid_data import counting
+
+if TYPE_CHECKING:
+    from apps.reid_evaluate import EvaluateRequest
+    from reid_models.data.datasets import DatasetRequest
+    from reid_models.data.rows import ReidData
+    from reid_models.evaluation.evaluate import Distance, Embedded
+
+__all__ = ["rank_data_sets", "ranked_rows"]
+
+
+def rank_data_sets(
+    request: EvaluateRequest, requests: Sequence[DatasetRequest], console: Console | None
+) -> list[dict[str, Any]]:
+    """Embed and rank each data set; print a table.
+
+    Raises:
+        InputError: something given cannot be used.
+    """
+    from apps.reid_evaluate import print_rows
+    from reid_models.data.checks import check_evaluation_rows
+    from reid_models.data.datasets import read_dataset
+    from reid_models.errors import InputError
+    from reid_models.training.data import usable_images
+
+    if request.distance not in (None, "cosine", "euclidean"):
+        raise InputError(f"--distance {request.distance} is not one of euclidean, cosine")
+    if request.multi_query not in (None, "average", "max"):
+        raise InputError(f"--multi-query {request.multi_query} is not one of average, max")
+    sets = [(one, read_dataset(one.name, one.root, **one.options)) for one in requests]
+    embed, label, distance = _embedding(request)
+    rows: list[dict[str, Any]] = []
+    for one, data in sets:
+        with counting(f"checking images of {data.name}", console) as progress:
+            data, warnings = usable_images(data, request.skip_broken, progress)
+        lone = check_evaluation_rows(data)
+        if len(lone):
+            warnings.append(f"{len(lone)} queries of {data.name} have no true match and are left out")
+        if console is not None:
+            for warning in warnings:
+                console.print(f"[yellow]{escape(warning)}[/yellow]")
+        with counting(f"embedding {data.name}", console) as progress:
+            embedded = embed(data, progress)
+        rows += ranked_rows(
+            label,
+            embedded,
+            distance,
+            re_ranking=request.re_ranking,
+            multi_query=request.multi_query,
+            protocol=_protocol(one),
+            seed=request.seed,
+        )
+        if request.visualize:
+            assert request.output is not None
+            from apps.reid_pictures import draw_pictures
+
+            draw_pictures(request, embedded, distance, request.output / data.name, console)
+    if not request.quiet:
+        print_rows(rows, Console())
+    return rows
+
+
+def ranked_rows(
+    label: str,
+    embedded: Embedded,
+    distance: Distance,
+    *,
+    re_ranking: bool = False,
+    multi_query: str | None = None,
+    protocol: str = "market1501",
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """Return the figures of one data set, a row for each way of ranking asked for.
+
+    Args:
+        label: name of the rows.
+        embedded: the data set's vectors.
+        distance: of the first row.
+        re_ranking: add a row for k-reciprocal re-ranking.
+        multi_query: ``"average"`` or ``"max"``: add a row with all of a person's query images of one camera together.
+        protocol: ``"market1501"``, ``"cuhk03_classic"`` or ``"vehicleid"``; the latter two draw galleries.
+        seed: of those draws.
+    """
+    from reid_models.evaluation.evaluate import rank, rank_again
+
+    name = embedded.data.name
+    if protocol != "market1501":
+        from reid_models.evaluation.protocols import cuhk03_classic, vehicleid
+
+        score = cuhk03_classic if protocol == "cuhk03_classic" else vehicleid
+        return [{"name": label, "sequence": name, **score(embedded, distance, seed=seed)}]
+    rows = [{"name": label, "sequence": name, **rank(embedded, distance).percentages()}]
+    if multi_query is not None:
+        from reid_models.evaluation.protocols import multi_query_ranking
+
+        figures = multi_query_ranking(embedded, distance, multi_query).percentages()
+        rows.append({"name": f"{label}, multi-query {multi_query}", "sequence": name, **figures})
+    if re_ranking:
+        rows.append({"name": f"{label}, re-ranked", "sequence": name, **rank_again(embedded).percentages()})
+    return rows
+
+
+def _protocol(request: DatasetRequest) -> str:
+    if request.name == "vehicleid":
+        return "vehicleid"
+    return "cuhk03_classic" if request.name == "cuhk03" and request.options.get("protocol") == "classic" else "market1501"
+
+
+def _embedding(request: EvaluateRequest) -> tuple[Any, str, Distance]:
+    """Return what embeds a data set, its label and the distance its vectors are compared by."""
+    from reid_models.errors import InputError
+
+    size = _size(request.input_size)
+    if request.model.lower().endswith(".onnx") or request.model == "color_histogram":
+        return _exported(request, size)
+    from apps.reid_model import load_named_model
+    from reid_models.evaluation.evaluate import embed_data
+    from reid_models.training.run import create_accelerator
+
+    named = load_named_model(request.model, request.weights, request.model_options, offline=request.offline)
+    record = named.record if size is None else replace(named.record, input_size=size)
+    network = named.network.to(create_accelerator(request.device).device)
+    distance: Any = request.distance or record.distance
+    if distance not in ("cosine", "euclidean"):
+        raise InputError(f"distance {distance} is not one of euclidean, cosine")
+
+    def embed(data: ReidData, progress: Any) -> Embedded:
+        return embed_data(network, data, record, flip=request.flip, progress=progress)
+
+    return embed, named.label, distance
+
+
+def _exported(request: EvaluateRequest, size: tuple[int, int] | None) -> tuple[Any, str, Distance]:
+    import numpy as np
+
+    from reid_models.data.loading import read_image
+    from reid_models.embedder import create_embedder
+    from reid_models.errors import InputError
+    from reid_models.evaluation.evaluate import Embedded
+
+    if request.flip:
+        raise InputError(f"--flip needs a network of this library, not {request.model}")
+    embedder = create_embedder(request.model, device=request.device, input_size=size, threads=request.threads)
+
+    def embed(data: ReidData, progress: Any) -> Embedded:
+        paths = list(dict.fromkeys((*data.query.paths, *data.gallery.paths)))
+        parts = []
+        for start in range(0, len(paths), 64):
+            parts.append(embedder.embed([read_image(path) for path in paths[start : start + 64]]))
+            progress(min(start + 64, len(paths)), len(paths))
+        vectors = np.concatenate(parts)
+        row = {path: number for number, path in enumerate(paths)}
+        query = vectors[[row[path] for path in data.query.paths]]
+        return Embedded(data, query, vectors[[row[path] for path in data.gallery.paths]])
+
+    distance: Any = request.distance or "cosine"
+    return embed, Path(request.model).name, distance
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    from reid_models.errors import InputError
+
+    if text is None:
+        return None
+    height, _, width = text.lower().replace("×", "x").partition("x")
+    if not (height.isdigit() and width.isdigit() and min(int(height), int(width)) >= 16):
+        raise InputError(f"--input-size {text}: give HEIGHTxWIDTH in pixels, such as 256x128")
+    return int(height), int(width)
