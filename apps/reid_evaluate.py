@@ -15,7 +15,6 @@ from apps.reid_data import counting
 if TYPE_CHECKING:
     from torch import nn
 
-    from reid_models.evaluation.evaluate import Embedded
     from reid_models.training.data import LoadedData
     from reid_models.training.recipe import Recipe
     from reid_models.training.run import TrainingRun
@@ -148,9 +147,7 @@ def evaluate_after_training(
     write_results(rows, settings, output / "results.json", output / "results.md")
 
 
-def _sampled(
-    run: TrainingRun, data: Any, label: str, recipe: Recipe, console: Console | None
-) -> list[dict[str, Any]]:
+def _sampled(run: TrainingRun, data: Any, label: str, recipe: Recipe, console: Console | None) -> list[dict[str, Any]]:
     """Return the figures of Bayesian model averaging: embeddings of networks drawn from SWAG's Gaussian, averaged."""
     averaging = recipe.averaging
     if averaging is None or averaging.kind != "swag" or not averaging.samples:

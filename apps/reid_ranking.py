@@ -11,12 +11,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from apps.reid_data import counting
+from apps.reid_pictures import check_picture_folder, draw_pictures
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from apps.reid_evaluate import EvaluateRequest
     from reid_models.data.datasets import DatasetRequest
     from reid_models.data.rows import ReidData
     from reid_models.evaluation.evaluate import Distance, Embedded
+    from reid_models.records import EmbeddingRecord
 
 __all__ = ["rank_data_sets", "ranked_rows"]
 
@@ -40,7 +44,11 @@ def rank_data_sets(
     if request.multi_query not in (None, "average", "max"):
         raise InputError(f"--multi-query {request.multi_query} is not one of average, max")
     sets = [(one, read_dataset(one.name, one.root, **one.options)) for one in requests]
-    embed, label, distance = _embedding(request)
+    if request.visualize:
+        assert request.output is not None
+        for _, data in sets:
+            check_picture_folder(request.output / data.name, request.overwrite)
+    embed, label, distance, network, record = _embedding(request)
     rows: list[dict[str, Any]] = []
     for one, data in sets:
         with counting(f"checking images of {data.name}", console) as progress:
@@ -64,9 +72,10 @@ def rank_data_sets(
         )
         if request.visualize:
             assert request.output is not None
-            from apps.reid_pictures import draw_pictures
-
-            draw_pictures(request, embedded, distance, request.output / data.name, console)
+            draw_pictures(
+                embedded, distance, request.output / data.name, label=label, seed=request.seed, network=network,
+                record=record, console=console,
+            )  # fmt: skip
     if not request.quiet:
         print_rows(rows, Console())
     return rows
@@ -78,7 +87,7 @@ def ranked_rows(
     distance: Distance,
     *,
     re_ranking: bool = False,
-    multi_query: str | None = None,
+    multi_query: Any = None,
     protocol: str = "market1501",
     seed: int = 0,
 ) -> list[dict[str, Any]]:
@@ -115,11 +124,13 @@ def ranked_rows(
 def _protocol(request: DatasetRequest) -> str:
     if request.name == "vehicleid":
         return "vehicleid"
-    return "cuhk03_classic" if request.name == "cuhk03" and request.options.get("protocol") == "classic" else "market1501"
+    return (
+        "cuhk03_classic" if request.name == "cuhk03" and request.options.get("protocol") == "classic" else "market1501"
+    )
 
 
-def _embedding(request: EvaluateRequest) -> tuple[Any, str, Distance]:
-    """Return what embeds a data set, its label and the distance its vectors are compared by."""
+def _embedding(request: EvaluateRequest) -> tuple[Any, str, Distance, nn.Module | None, EmbeddingRecord | None]:
+    """Return what embeds a data set, its label, the distance its vectors are compared by, and network and record."""
     from reid_models.errors import InputError
 
     size = _size(request.input_size)
@@ -139,10 +150,10 @@ def _embedding(request: EvaluateRequest) -> tuple[Any, str, Distance]:
     def embed(data: ReidData, progress: Any) -> Embedded:
         return embed_data(network, data, record, flip=request.flip, progress=progress)
 
-    return embed, named.label, distance
+    return embed, named.label, distance, network, record
 
 
-def _exported(request: EvaluateRequest, size: tuple[int, int] | None) -> tuple[Any, str, Distance]:
+def _exported(request: EvaluateRequest, size: tuple[int, int] | None) -> tuple[Any, str, Distance, None, None]:
     import numpy as np
 
     from reid_models.data.loading import read_image
@@ -166,7 +177,7 @@ def _exported(request: EvaluateRequest, size: tuple[int, int] | None) -> tuple[A
         return Embedded(data, query, vectors[[row[path] for path in data.gallery.paths]])
 
     distance: Any = request.distance or "cosine"
-    return embed, Path(request.model).name, distance
+    return embed, Path(request.model).name, distance, None, None
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -57,8 +57,9 @@ def run_search(request: SearchRequest) -> bool:
     device = create_accelerator(request.device).device
     output = request.output or Path("runs") / recipe.name
     loaded = load_with_progress(recipe, request.data, request.roots, request.skip_broken, console)
-    for warning in loaded.warnings if console is not None else ():
-        console.print(f"[yellow]{escape(warning)}[/yellow]")
+    if console is not None:
+        for warning in loaded.warnings:
+            console.print(f"[yellow]{escape(warning)}[/yellow]")
 
     def show(epoch: SearchReport) -> None:
         if console is not None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tracker.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 __all__ = ["app", "main"]
 
@@ -18,11 +21,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Measure how fast the parts are, beside what others do, and write it down with the machine it ran on.",
 )
-
-
-@app.callback()
-def _speed() -> None:
-    """Keep ``trackers`` a sub-command while it is the only one."""
 
 
 @app.command()
@@ -38,24 +36,12 @@ def trackers(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Association alone: ours and ultralytics' ByteTrack and BoT-SORT on the same synthetic streams, turn by turn."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from benchmarks.report import make_report, markdown_table, write_json, write_markdown
     from benchmarks.tracker_speed import COMPARISONS, compare_trackers
 
     counts = _whole_numbers(people, "--people")
     names = None if trackers is None else [name.strip() for name in trackers.split(",") if name.strip()]
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=quiet,
-    )
-    with bar:
+    with _progress_bar(quiet) as bar:
         task = bar.add_task("streams", total=len(counts) * repeats * len(COMPARISONS if names is None else names))
 
         def advance(step: str) -> None:
@@ -72,11 +58,54 @@ def trackers(
         )
     report = make_report("speed trackers", found["settings"] | {"engines": found["engines"]}, found["rows"])
     header, lines = tracker_table(report["rows"])
-    _print_table(header, lines, report["machine"])
+    _print_table("Association alone, synthetic streams", header, lines, machine_line(report["machine"]))
     if json is not None:
         write_json(json, report)
     if markdown is not None:
         write_markdown(markdown, markdown_table(header, lines) + "\n" + machine_line(report["machine"]))
+
+
+@app.command()
+def ranking(
+    queries: Annotated[int, typer.Option(min=1, help="Query images.")] = 3368,
+    gallery: Annotated[int, typer.Option(min=2, help="Gallery images.")] = 15913,
+    dimension: Annotated[int, typer.Option(min=1, help="Length of the embeddings.")] = 512,
+    repeats: Annotated[int, typer.Option(min=1, help="How often CMC and mAP are measured.")] = 5,
+    re_ranking_repeats: Annotated[
+        int, typer.Option(min=0, help="How often re-ranking is measured; 0 leaves it out.")
+    ] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of the embeddings.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the table as Markdown.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """CMC and mAP, and k-reciprocal re-ranking: ours and the usual loops on the same made-up embeddings, turn by turn.
+
+    By default at Market-1501's size, where the usual re-ranking takes about 10 GB of memory and a minute a repeat.
+    """
+    from benchmarks.ranking_speed import RankingSizes, compare_ranking, ranking_table
+    from benchmarks.report import make_report, markdown_table, write_json, write_markdown
+
+    with _progress_bar(quiet) as bar:
+        task = bar.add_task("embeddings", total=repeats + re_ranking_repeats)
+
+        def advance(step: str) -> None:
+            bar.update(task, description=step, advance=1)
+
+        found = compare_ranking(
+            RankingSizes(queries, gallery, dimension, seed),
+            repeats=repeats,
+            re_ranking_repeats=re_ranking_repeats,
+            advance=advance,
+        )
+    report = make_report("speed ranking", found["settings"], found["rows"])
+    header, lines = ranking_table(report["rows"])
+    remarks = f"{found['remarks']}\n\n{machine_line(report['machine'], 'Seconds')}"
+    _print_table(f"Ranking {gallery} made-up embeddings for {queries} queries", header, lines, remarks)
+    if json is not None:
+        write_json(json, report)
+    if markdown is not None:
+        write_markdown(markdown, markdown_table(header, lines) + "\n" + remarks)
 
 
 def tracker_table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
@@ -108,15 +137,15 @@ def tracker_table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[li
     return header, lines
 
 
-def machine_line(machine: Mapping[str, Any]) -> str:
-    """Return one line on what a measurement ran on."""
+def machine_line(machine: Mapping[str, Any], times: str = "Milliseconds") -> str:
+    """Return one line on what a measurement ran on, and what its ``times`` are."""
     versions = machine["versions"]
     shown = [f"{name} {versions[name]}" for name in ("numpy", "scipy", "lap") if name in versions]
     threads = ", ".join(f"{name} {value}" for name, value in machine["threads"].items()) or "as the libraries choose"
     return (
         f"{machine['processor']}, {machine['cores_usable']} of {machine['cores']} cores, {machine['system']}, "
         f"Python {machine['python']}, {', '.join(shown)}; threads: {threads}. "
-        "Milliseconds: median over the repeats (lowest–highest)."
+        f"{times}: median over the repeats (lowest–highest)."
     )
 
 
@@ -144,11 +173,26 @@ def _whole_numbers(text: str, option: str) -> list[int]:
     return list(dict.fromkeys(numbers))
 
 
-def _print_table(header: Sequence[str], lines: Sequence[Sequence[str]], machine: Mapping[str, Any]) -> None:
+def _progress_bar(quiet: bool) -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=quiet,
+    )
+
+
+def _print_table(title: str, header: Sequence[str], lines: Sequence[Sequence[str]], remarks: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="Association alone, synthetic streams")
+    table = Table(title=title)
     for index, name in enumerate(header):
         table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
     for line in lines:
@@ -156,7 +200,7 @@ def _print_table(header: Sequence[str], lines: Sequence[Sequence[str]], machine:
     # Wider than the 80 columns of a log file: figures that are cut would be useless.
     console = Console(width=max(Console().width, 150))
     console.print(table)
-    console.print(machine_line(machine), highlight=False, soft_wrap=True)
+    console.print(remarks, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

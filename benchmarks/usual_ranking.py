@@ -62,7 +62,7 @@ def usual_re_ranking(
 ) -> NDArray[np.float32]:
     """Return k-reciprocal re-ranked distances (Q, G) of Euclidean ones (Zhong et al., CVPR 2017, Eq. 3 to 12)."""
     queries = len(query_query)
-    distances = np.concatenate(
+    distances: NDArray[np.float32] = np.concatenate(
         [
             np.concatenate([query_query, query_gallery], axis=1),
             np.concatenate([query_gallery.T, gallery_gallery], axis=1),
@@ -73,18 +73,13 @@ def usual_re_ranking(
     ranks = np.argsort(distances, axis=1).astype(np.int32)
     count = len(distances)
 
-    def reciprocal(image: int, neighbours: int) -> NDArray[np.int32]:
-        forward = ranks[image, : neighbours + 1]
-        backward = ranks[forward, : neighbours + 1]
-        return forward[(backward == image).any(axis=1)]
-
     encoded = np.zeros((count, count), np.float32)
     half = int(np.around(k1 / 2))
     for image in range(count):
-        near = reciprocal(image, k1)
+        near = _reciprocal(ranks, image, k1)
         members = [near]
         for candidate in near:
-            nearer = reciprocal(candidate, half)
+            nearer = _reciprocal(ranks, candidate, half)
             if len(np.intersect1d(nearer, near)) > 2 / 3 * len(nearer):
                 members.append(nearer)
         expanded = np.unique(np.concatenate(members))
@@ -105,4 +100,11 @@ def usual_re_ranking(
             others = holders[column]
             smaller[others] += np.minimum(encoded[query, column], encoded[others, column])
         jaccard[query] = 1 - smaller / (2 - smaller)
-    return (jaccard * (1 - lambda_value) + distances * lambda_value)[:, queries:]
+    result: NDArray[np.float32] = (jaccard * (1 - lambda_value) + distances * lambda_value)[:, queries:]
+    return result
+
+
+def _reciprocal(ranks: NDArray[np.int32], image: int, neighbours: int) -> NDArray[np.int32]:
+    forward = ranks[image, : neighbours + 1]
+    backward = ranks[forward, : neighbours + 1]
+    return forward[(backward == image).any(axis=1)]

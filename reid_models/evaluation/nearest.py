@@ -114,11 +114,12 @@ class FeatureDistances(PairDistances):
         self._exact = np.concatenate([query, gallery])
         self._cosine = cosine
         features = self._exact.astype(np.float64)
-        features = normalized_features(features) if cosine else features
+        if cosine:
+            features /= np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float64).tiny)
         # Distances change neither with the origin nor, after division by their maximum, with the unit: centred features
         # lose least to rounding, and cannot overflow.
         features -= features.mean(axis=0)
-        features /= max(float(np.abs(features).max()), np.finfo(np.float32).tiny)
+        features /= max(float(np.abs(features).max()), float(np.finfo(np.float32).tiny))
         self._features = features.astype(np.float32)
         squares = np.einsum("ij,ij->i", features, features)
         self._squares = squares.astype(np.float32)
@@ -148,7 +149,7 @@ class FeatureDistances(PairDistances):
         for row in np.flatnonzero((gaps <= 2 * error[:, None]).any(axis=1)):
             doubtful = np.flatnonzero(rows[row] <= values[row, neighbours - 1] + 2 * error[row])
             if len(doubtful) <= _MOST_EXACT:
-                distances = self._exact_distances(first + row, doubtful)
+                distances = self._exact_distances(first + int(row), doubtful)
                 result[row] = doubtful[np.argsort(distances, kind="stable")[:neighbours]]
         return result
 

@@ -191,7 +191,7 @@ def _places(row: NDArray[np.floating], values: NDArray[np.floating], nearer: NDA
         rest = farthest_first[done + 1 :]
         if count <= _SORT_SHARE * len(row) or len(rest) >= _SORT_FROM_MATCHES:
             # Few images are nearer than this match, so they are sorted for all that remain.
-            places[rest] = np.searchsorted(np.sort(row[nearer]), values[rest], "right")
+            places[rest] = np.searchsorted(np.sort(row.compress(nearer)), values[rest], "right")
             break
     return places
 

@@ -6,7 +6,7 @@ by block, and the encoded vectors, which have a few dozen entries that are not z
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -53,7 +53,8 @@ def re_rank(
         progress: told (done, total) images.
 
     Raises:
-        InputError: dimensions differ, a feature is not finite, query or gallery is empty, or a parameter is out of range.
+        InputError: dimensions differ, a feature is not finite, query or gallery is empty, or a parameter is out of
+            range.
     """
     if distance not in ("euclidean", "cosine"):
         raise InputError(f"distance {distance!r} is not one of euclidean, cosine")
@@ -168,7 +169,7 @@ def _encode(distances: PairDistances, ranks: NDArray[np.int32], whole: int, half
     return sparse.csr_matrix((weights / sums[row], expanded.indices, expanded.indptr), shape=expanded.shape)
 
 
-def _overlaps(vectors: sparse.csr_matrix, queries: int):  # type: ignore[no-untyped-def]
+def _overlaps(vectors: sparse.csr_matrix, queries: int) -> Iterator[tuple[int, int, NDArray[np.float64]]]:
     """Yield (start, stop, sums of minima (stop − start, G) float64) for chunks of queries, Eq. 10."""
     gallery = vectors[queries:].tocsc()
     width = gallery.shape[0]
@@ -186,5 +187,5 @@ def _overlaps(vectors: sparse.csr_matrix, queries: int):  # type: ignore[no-unty
         row = np.repeat(np.arange(stop - start), np.diff(query.indptr[start : stop + 1]))
         cell = np.repeat(row * width, counts) + gallery.indices[place]
         sums = np.bincount(cell, np.minimum(own, gallery.data[place]), (stop - start) * width)
-        yield start, stop, sums.reshape(stop - start, width)
+        yield start, stop, np.asarray(sums, np.float64).reshape(stop - start, width)
         start = stop

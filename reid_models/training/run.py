@@ -183,5 +183,12 @@ def train(
     # Precision belongs to training: from here on, the network computes what its weights compute when loaded.
     network: nn.Module = accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
     if not interrupted and main:
-        save_weights(folder.weights, network, recipe.model.name, recipe.model.options, record)
+        save_weights(
+            folder.weights,
+            network,
+            recipe.model.name,
+            recipe.model.options,
+            record,
+            with_classifiers=recipe.task != "reid",
+        )
     return TrainingRun(network, record, trainer.epoch, interrupted, trainer)

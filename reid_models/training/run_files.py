@@ -138,7 +138,14 @@ class RunFolder:
 
 
 def save_weights(
-    path: Path, model: nn.Module, name: str, options: Mapping[str, Any], record: EmbeddingRecord, *, half: bool = False
+    path: Path,
+    model: nn.Module,
+    name: str,
+    options: Mapping[str, Any],
+    record: EmbeddingRecord,
+    *,
+    half: bool = False,
+    with_classifiers: bool = False,
 ) -> None:
     """Write a network's weights with what is needed to use them; :func:`reid_models.load_checkpoint` reads the file.
 
@@ -149,11 +156,12 @@ def save_weights(
         options: it was built with.
         record: how images go in.
         half: store floats in 16 bits.
+        with_classifiers: keep them, for attributes and classes, which are what such a network is for.
     """
     state = {
         key: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
         for key, value in model.state_dict().items()
-        if not any(part.startswith("classifier") for part in key.split("."))
+        if with_classifiers or not any(part.startswith("classifier") for part in key.split("."))
     }
     content = {
         "state_dict": state,

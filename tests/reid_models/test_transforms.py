@@ -110,7 +110,7 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("place", range(4))
 def test_each_colour_change_is_torchvisions(name: str, place: int) -> None:
-    strengths = {other: 0.0 for other in CHANGES} | {name: 0.4}
+    strengths = dict.fromkeys(CHANGES, 0.0) | {name: 0.4}
     image = made_up()[0]
     ours = augmented(image, place, color_jitter={**strengths, "probability": 1})
     generator = image_random(0, 0, place)
@@ -118,7 +118,7 @@ def test_each_colour_change_is_torchvisions(name: str, place: int) -> None:
     factor = generator.uniform(-0.4, 0.4) if name == "hue" else generator.uniform(0.6, 1.4)
     rgb = torch.from_numpy(image[..., ::-1].copy()).permute(2, 0, 1) / 255
     theirs = CHANGES[name](rgb, factor).permute(1, 2, 0).numpy()[..., ::-1] * 255
-    assert np.abs(ours - theirs).max() <= 0.52
+    assert np.abs(ours - theirs).max() <= 0.6
     assert np.abs(ours - image).max() > 3
 
 
@@ -138,7 +138,7 @@ def test_colour_changes_follow_each_other_in_random_order_within_their_ranges() 
         for name in order:
             image = CHANGES[name](image, generator.uniform(0.1, 1.9))
         ours = augmented(bright, place, color_jitter=strong)
-        assert np.abs(ours - image.permute(1, 2, 0).numpy()[..., ::-1] * 255).max() <= 0.52
+        assert np.abs(ours - image.permute(1, 2, 0).numpy()[..., ::-1] * 255).max() <= 0.6
         orders.add(tuple(order))
     assert len(orders) == 6
 
