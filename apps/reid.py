@@ -35,7 +35,7 @@ SkipBroken = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …", rich_help_panel=_MACHINE)]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, help="Processor threads of PyTorch [default: its own choice].", rich_help_panel=_MACHINE),
+    typer.Option(min=1, help="Processor threads of PyTorch (default: its own choice).", rich_help_panel=_MACHINE),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)]
 Offline = Annotated[bool, typer.Option("--offline", help="Never download weights.", rich_help_panel=_MACHINE)]
@@ -50,9 +50,16 @@ def train(
     recipe: Annotated[str, typer.Argument(help="Name (multicam reid list --recipes) or YAML file.")],
     data: Data = None,
     root: Root = None,
+    test_data: Annotated[
+        list[str] | None,
+        typer.Option("--test-data", help="Evaluate on this instead (cross-domain); repeatable.", rich_help_panel=_DATA),
+    ] = None,
+    test_root: Annotated[
+        list[Path] | None, typer.Option("--test-root", help="Where that is (default: --root).", rich_help_panel=_DATA)
+    ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder of the run [default: runs/RECIPE].", rich_help_panel=_OUTPUT),
+        typer.Option("--output", "-o", help="Folder of the run (default: runs/RECIPE).", rich_help_panel=_OUTPUT),
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -82,7 +89,7 @@ def train(
     threads: Threads = None,
     cache: Annotated[
         bool | None,
-        typer.Option("--cache/--no-cache", help="Keep images decoded in memory [default: if they fit].",
+        typer.Option("--cache/--no-cache", help="Keep images decoded in memory (default: if they fit).",
                      rich_help_panel=_MACHINE),
     ] = None,
     evaluate: Annotated[
@@ -96,7 +103,8 @@ def train(
     from apps.reid_train import TrainRequest, run_train
 
     request = TrainRequest(
-        recipe, tuple(data or ()), tuple(root or ()), output, tuple(changes or ()), epochs_scale, seed, pretrained,
+        recipe, tuple(data or ()), tuple(root or ()), tuple(test_data or ()), tuple(test_root or ()), output,
+        tuple(changes or ()), epochs_scale, seed, pretrained,
         resume, overwrite, device, precision, workers, threads, cache, evaluate, skip_broken, offline, quiet,
     )  # fmt: skip
     if run_train(request):
@@ -136,7 +144,7 @@ def evaluate(
     data: Data = None,
     root: Root = None,
     distance: Annotated[
-        str | None, typer.Option(help="euclidean or cosine [default: the model's].", rich_help_panel=_RECIPE)
+        str | None, typer.Option(help="euclidean or cosine (default: the model's).", rich_help_panel=_RECIPE)
     ] = None,
     flip: Annotated[
         bool, typer.Option("--flip", help="Average with the mirrored image.", rich_help_panel=_RECIPE)
@@ -222,7 +230,7 @@ def search_architecture(
     root: Root = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder of the run [default: runs/RECIPE].", rich_help_panel=_OUTPUT),
+        typer.Option("--output", "-o", help="Folder of the run (default: runs/RECIPE).", rich_help_panel=_OUTPUT),
     ] = None,
     changes: Annotated[
         list[str] | None,

@@ -37,9 +37,15 @@ def counting(what: str, console: Console | None) -> Iterator[Callable[[int, int]
 
 
 def load_with_progress(
-    recipe: Recipe, names: Sequence[str], roots: Sequence[Path], skip_broken: bool, console: Console | None
+    recipe: Recipe,
+    names: Sequence[str],
+    roots: Sequence[Path],
+    skip_broken: bool,
+    console: Console | None,
+    test_names: Sequence[str] = (),
+    test_roots: Sequence[Path] = (),
 ) -> LoadedData:
-    """Return what the recipe is run on; its own data set where none is named.
+    """Return what the recipe is run on; its own data sets where none is named.
 
     Raises:
         InputError: a data set cannot be used.
@@ -47,4 +53,14 @@ def load_with_progress(
     from reid_models.training.data import load_data
 
     with counting("checking images", console) as progress:
-        return load_data(recipe, names or (recipe.dataset,), roots, skip_broken=skip_broken, progress=progress)
+        if not names and not test_names and recipe.test_dataset is not None:
+            test_names = (recipe.test_dataset,)
+        return load_data(
+            recipe,
+            names or (recipe.dataset,),
+            roots,
+            test_names=test_names,
+            test_roots=test_roots,
+            skip_broken=skip_broken,
+            progress=progress,
+        )

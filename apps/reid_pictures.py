@@ -69,7 +69,7 @@ def draw_pictures(
     if network is not None and record is not None:
         from reid_models.evaluation.activation_maps import activation_sheets
 
-        if hasattr(network, "feature_maps") or hasattr(network, "branch_maps"):
+        if hasattr(network, "feature_maps"):
             paths = data.query.paths[:: max(1, len(data.query) // _MAPS)][:_MAPS]
             title = f"{label} on {data.name}: activation maps"
             write_pages(activation_sheets(network, paths, record, title=title), folder, "activation")

@@ -70,6 +70,8 @@ def rank_data_sets(
             protocol=_protocol(one),
             seed=request.seed,
         )
+        if console is not None:
+            _print_threshold(embedded, console)
         if request.visualize:
             assert request.output is not None
             draw_pictures(
@@ -119,6 +121,18 @@ def ranked_rows(
     if re_ranking:
         rows.append({"name": f"{label}, re-ranked", "sequence": name, **rank_again(embedded).percentages()})
     return rows
+
+
+def _print_threshold(embedded: Embedded, console: Console) -> None:
+    from reid_models.evaluation.thresholds import verification
+
+    found = verification(embedded)
+    console.print(
+        f"{escape(embedded.data.name)}: 1 % of pairs of strangers in different cameras are nearer than cosine distance "
+        f"{found.threshold:.3f}; {100 * found.true_match_rate:.0f} % of true pairs are",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _protocol(request: DatasetRequest) -> str:

@@ -21,6 +21,8 @@ class TrainRequest:
     recipe: str
     data: tuple[str, ...]
     roots: tuple[Path, ...]
+    test_data: tuple[str, ...]
+    test_roots: tuple[Path, ...]
     output: Path | None
     changes: tuple[str, ...]
     epochs_scale: float
@@ -65,7 +67,9 @@ def run_train(request: TrainRequest) -> bool:
     accelerator = create_accelerator(request.device, request.precision)
     console = console if accelerator.is_main_process else None
     output = request.output or Path("runs") / recipe.name
-    loaded = load_with_progress(recipe, request.data, request.roots, request.skip_broken, console)
+    loaded = load_with_progress(
+        recipe, request.data, request.roots, request.skip_broken, console, request.test_data, request.test_roots
+    )
     if console is not None:
         for warning in loaded.warnings:
             console.print(f"[yellow]{escape(warning)}[/yellow]")

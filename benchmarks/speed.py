@@ -151,9 +151,11 @@ def machine_line(machine: Mapping[str, Any], times: str = "Milliseconds") -> str
 
 def main() -> None:
     """Run the command; what a person got wrong is one line and exit code 2."""
+    from reid_models.errors import InputError as ReidInputError
+
     try:
         app()
-    except InputError as error:
+    except (InputError, ReidInputError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
 

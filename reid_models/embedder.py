@@ -160,7 +160,7 @@ def create_embedder(
         from reid_models.color_histogram import ColorHistogram
 
         return ColorHistogram()
-    if path.suffix.lower() == ".onnx":
+    if path.suffix.lower() == ".onnx" and spec.partition(":")[0] not in list_models():
         if weights is not None:
             raise InputError(f"{spec} holds its own weights: leave --embedder-weights {weights} out")
         return _onnx_embedder(path, device, half, runtime, batch_size, input_size, threads)

@@ -102,6 +102,14 @@ class HarmoniousAttentionNetwork(nn.Module):
         for attention in self.attentions:
             attention.hard.reset_parameters()  # type: ignore[union-attr, operator]
 
+    def feature_maps(self, images: Tensor) -> Tensor:
+        """Return the last maps of the global branch (B, C, h, w), after attention, for activation maps."""
+        maps: Tensor = self.stem(images)
+        for stage, attention in zip(self.stages, self.attentions, strict=True):
+            maps = stage(maps)
+            maps = maps * attention(maps)[0]
+        return maps
+
     def branch_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the global and the local vector, (B, feature_dimension) each, not normalised."""
         maps: Tensor = self.stem(images)

@@ -128,6 +128,10 @@ class MultipleGranularityNetwork(nn.Module):
                 nn.init.zeros_(classifier.bias)
             self.classifiers[name] = classifier
 
+    def feature_maps(self, images: Tensor) -> dict[str, Tensor]:
+        """Return :meth:`branch_maps` under names to show, for activation maps."""
+        return {"global" if count == 1 else f"part-{count}": maps for count, maps in self.branch_maps(images).items()}
+
     def branch_maps(self, images: Tensor, stripes: Sequence[int] | None = None) -> dict[int, Tensor]:
         """Return the last maps of each branch (Fig. 5) by its number of stripes.
 

@@ -21,8 +21,8 @@ __all__ = ["re_rank", "re_rank_distances"]
 
 #: terms of the Jaccard distances summed at once
 _TERMS = 2_000_000
-#: cells of the result summed at once
-_CELLS = 4_000_000
+#: cells of the result computed at once
+_CELLS = 500_000
 
 Progress = Callable[[int, int], None]
 
@@ -128,11 +128,14 @@ def _re_ranked(
     if expansion > 1:
         vectors = _membership(ranks[:, :expansion], np.float64(1 / expansion)) @ vectors
     result *= lambda_value
-    result += 1 - lambda_value
     for start, stop, overlap in _overlaps(vectors, queries):
         # Each vector's entries sum to 1, so the union (the sum of maxima) is 2 − the overlap (the sum of minima).
         overlap /= 2 - overlap
-        result[start:stop] -= (1 - lambda_value) * overlap
+        jaccard = np.subtract(1, overlap, out=overlap)
+        # Rounding may bring a vector nearer to its equal than 0.
+        np.maximum(jaccard, 0, out=jaccard)
+        jaccard *= 1 - lambda_value
+        result[start:stop] += jaccard
         if progress is not None:
             progress(count + stop, total)
     return result

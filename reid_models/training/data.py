@@ -56,6 +56,8 @@ def load_data(
     names: Sequence[str],
     roots: Sequence[Path],
     *,
+    test_names: Sequence[str] = (),
+    test_roots: Sequence[Path] = (),
     skip_broken: bool = False,
     progress: Progress | None = None,
 ) -> LoadedData:
@@ -65,6 +67,8 @@ def load_data(
         recipe: its task and sampler decide what is needed.
         names: data sets, see :func:`reid_models.data.datasets.read_datasets`.
         roots: one, or one for each.
+        test_names: data sets to evaluate on instead of those trained on: cross-domain.
+        test_roots: of those; empty: ``roots``.
         skip_broken: leave images out that cannot be decoded, instead of refusing.
         progress: told (done, total) while images are checked.
 
@@ -72,7 +76,8 @@ def load_data(
         InputError: a data set is missing, of another kind, or holds nothing to learn from; broken images.
     """
     if recipe.task in ("reid", "search"):
-        return _identities(recipe, names, roots, skip_broken, progress)
+        tested = read_datasets(test_names, test_roots or roots) if test_names else None
+        return _identities(recipe, read_datasets(names, roots), tested, skip_broken, progress)
     if len(names) != 1 or len(roots) != 1:
         raise InputError(f"the recipe {recipe.name} learns {recipe.task}: give one --data and one --root")
     request, *others = parse_datasets(names[0], roots[0])
@@ -108,9 +113,12 @@ def usable_images(data: ReidData, skip_broken: bool, progress: Progress | None =
 
 
 def _identities(
-    recipe: Recipe, names: Sequence[str], roots: Sequence[Path], skip_broken: bool, progress: Progress | None
+    recipe: Recipe,
+    sets: Sequence[ReidData],
+    tested: Sequence[ReidData] | None,
+    skip_broken: bool,
+    progress: Progress | None,
 ) -> LoadedData:
-    sets = read_datasets(names, roots)
     rows = combine_datasets(sets).train
     broken = {image.path for image in _broken(rows.paths, skip_broken, progress)}
     rows = without_images(rows, broken) if broken else rows
@@ -118,7 +126,7 @@ def _identities(
     warnings = [*_skipped(broken), *check_training_rows(rows, minimum_images=images)]
     labels = rows.training_labels()
     evaluated = []
-    for data in sets:
+    for data in sets if tested is None else tested:
         if not len(data.query) and not len(data.gallery):
             continue
         without_match = check_evaluation_rows(data)

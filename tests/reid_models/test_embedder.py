@@ -251,7 +251,7 @@ def test_measured_thresholds_go_with_published_file_names(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("spec", "options", "message"),
     [
-        ("osnet_x0_25", {}, "no weights, and an untrained network cannot tell people apart: add --embedder-weights"),
+        ("osnet_x0_5", {}, "no weights, and an untrained network cannot tell people apart: add --embedder-weights"),
         ("osnet_x025", {}, "unknown embedder 'osnet_x025': did you mean 'osnet_x0_25'"),
         ("nothing.onnx", {}, r"nothing\.onnx does not exist"),
         ("nothing.pth", {}, r"nothing\.pth does not exist"),

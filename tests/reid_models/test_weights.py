@@ -219,7 +219,7 @@ def test_offline_says_which_file_to_put_where(mirror: WeightsServer, tmp_path: P
     message = rf"osnet_x0_25:msmt17: not in the cache.*put it at {tmp_path}/cache/weights/{record.file_name}$"
     for build in (create_model, create_embedder):
         with pytest.raises(InputError, match=message):
-            build(*("osnet_x0_25",), weights="msmt17", offline=True)  # type: ignore[operator]
+            build(*("osnet_x0_25",), weights="msmt17", offline=True)
     assert not mirror.requests
 
 
@@ -228,7 +228,7 @@ def test_another_file_under_the_published_name_is_refused(
 ) -> None:
     record = weights_record("osnet_x0_25", "msmt17")
     mirror.files[record.file_name] = bytes(len(mirror.files[record.file_name]))
-    with pytest.raises(InputError, match="osnet_x0_25:msmt17 cannot be fetched from .*: its checksum is wrong"):
+    with pytest.raises(InputError, match=r"osnet_x0_25:msmt17 cannot be fetched from .*: its checksum is"):
         create_model("osnet_x0_25", weights="msmt17")
     assert list((tmp_path / "cache" / "weights").iterdir()) == []
 
@@ -282,12 +282,12 @@ def test_half_precision_files_become_whole_precision_networks(shipped: WeightsRe
 
 def test_shipped_weights_are_a_models_default(shipped: WeightsRecord) -> None:
     assert shipped_weights("osnet_x0_25") == shipped and shipped_weights("osnet_x1_0") is None
-    options = {"runtime": "torch", "device": "cpu", "offline": True}
-    default = create_embedder("osnet_x0_25", **options)  # type: ignore[arg-type]
+    options = {**TORCH, "offline": True}
+    default = create_embedder("osnet_x0_25", **options)
     assert default.description.startswith("osnet_x0_25:ours") and default.default_threshold == 0.3
-    named = create_embedder("osnet_x0_25:ours", **options)  # type: ignore[arg-type]
+    named = create_embedder("osnet_x0_25:ours", **options)
     np.testing.assert_array_equal(default.embed(crops(2)), named.embed(crops(2)))
-    untrained = create_embedder("osnet_x0_25", untrained=True, **options)  # type: ignore[arg-type]
+    untrained = create_embedder("osnet_x0_25", untrained=True, **options)
     assert untrained.description.startswith("osnet_x0_25, untrained")
 
 
