@@ -124,9 +124,14 @@ def ranked_rows(
 
 
 def _print_threshold(embedded: Embedded, console: Console) -> None:
+    from reid_models.errors import InputError
     from reid_models.evaluation.thresholds import verification
 
-    found = verification(embedded)
+    try:
+        found = verification(embedded)
+    except InputError:
+        # A set of one person, or of one camera: its ranking is still worth seeing.
+        return
     console.print(
         f"{escape(embedded.data.name)}: 1 % of pairs of strangers in different cameras are nearer than cosine distance "
         f"{found.threshold:.3f}; {100 * found.true_match_rate:.0f} % of true pairs are",

@@ -1,4 +1,4 @@
-"""Image files to test embeddings, as the published figures are made: whole images, optionally with their mirror image."""
+"""Image files to test embeddings, as the published figures are made; optionally with their mirror images."""
 
 from __future__ import annotations
 
