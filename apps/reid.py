@@ -199,7 +199,7 @@ def evaluate(
 def export(
     model: Annotated[str, typer.Argument(help="Name, NAME:WEIGHTS, or a checkpoint.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="File to write, .onnx.", rich_help_panel=_OUTPUT),
+        Path, typer.Option("--output", "-o", help="File to write: .onnx, or .pt for weights of 16 bits.", rich_help_panel=_OUTPUT),
     ],
     weights: Annotated[
         str | None, typer.Option(help="Checkpoint, or name of published weights.", rich_help_panel=_DATA)

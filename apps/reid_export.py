@@ -1,4 +1,4 @@
-"""``multicam reid export``: a network as an ONNX file that was checked against PyTorch."""
+"""``multicam reid export``: a network as an ONNX file, or its weights in half the size, checked against PyTorch."""
 
 from __future__ import annotations
 
@@ -34,23 +34,31 @@ def run_export(
     from reid_models.errors import InputError
     from reid_models.export import export_onnx
     from reid_models.runtimes import load_network
+    from reid_models.training.run_files import save_weights
 
-    if output.suffix.lower() != ".onnx":
-        raise InputError(f"--output {output} must end in .onnx")
+    suffix = output.suffix.lower()
+    if suffix not in (".onnx", ".pt"):
+        raise InputError(f"--output {output} must end in .onnx, or in .pt for weights of 16 bits")
     if output.exists() and not overwrite:
         raise InputError(f"{output} exists already: add --overwrite to replace it")
     named = load_named_model(model, weights, options, untrained=untrained, offline=offline)
     output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f"{output.stem}.partial.onnx")
+    partial = output.with_name(f"{output.stem}.partial{suffix}")
     try:
-        export_onnx(named.network, partial, named.record)
         height, width = named.record.input_size
         noise = np.random.default_rng(0).standard_normal((3, 3, height, width)).astype(np.float32)
         blocks = noise[:, :, ::16, ::16].repeat(16, axis=2).repeat(16, axis=3)[:, :, :height, :width]
         images = np.concatenate([noise, blocks])
         with torch.inference_mode():
             ours = named.network(torch.from_numpy(images)).numpy()
-        theirs = np.asarray(load_network(partial, runtime="onnxruntime")(images)[0])
+        if suffix == ".onnx":
+            export_onnx(named.network, partial, named.record)
+            theirs = np.asarray(load_network(partial, runtime="onnxruntime")(images)[0])
+        else:
+            save_weights(partial, named.network, named.name, named.options, named.record, half=True)
+            written = load_named_model(str(partial), None)
+            with torch.inference_mode():
+                theirs = written.network(torch.from_numpy(images)).numpy()
         products = (ours * theirs).sum(1) / (np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1))
         if not products.min() >= _LEAST_COSINE:
             raise InputError(

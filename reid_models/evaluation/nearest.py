@@ -24,8 +24,6 @@ _ROUNDING_UNITS = 32
 #: neighbours nearer than rounding can tell apart that are told apart exactly; more are copies of one image
 _MOST_EXACT = 2000
 _GROUP = 16
-#: distances kept, in values, so that those of two images need not be computed twice; 1 GB of float32
-_KEPT_VALUES = 250_000_000
 
 Progress = Callable[[int], None]
 
@@ -131,24 +129,12 @@ class FeatureDistances(PairDistances):
         np.multiply(features.T, -2, out=self._right[:dimensions], casting="same_kind")
         self._right[dimensions] = 1
         self._right[dimensions + 1] = squares
-        # Distances (this block, later images) by the number of the first later image, transposed; half of them all
-        # wait there at most half way.
-        self._kept: dict[int, list[NDArray[np.float32]]] = {}
-        self._keeps = self.count * self.count // 4 <= _KEPT_VALUES
 
     def _block(self, start: int, stop: int) -> NDArray[np.float32]:
         squares = self._squares[start:stop, None]
         left = np.concatenate([self._features[start:stop], squares, np.ones_like(squares)], axis=1)
-        block = np.empty((stop - start, self.count), np.float32)
-        done = 0
-        for part in self._kept.pop(start, []):
-            block[:, done : done + part.shape[1]] = part
-            done += part.shape[1]
-        np.matmul(left, self._right[:, done:], out=block[:, done:])
+        block = left @ self._right
         block[np.arange(stop - start), np.arange(start, stop)] = 0
-        if self._keeps:
-            for later in range(stop, self.count, stop - start):
-                self._kept.setdefault(later, []).append(block[:, later : later + stop - start].T.copy())
         return block
 
     def _nearest_of_rows(

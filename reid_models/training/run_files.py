@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -111,7 +109,7 @@ class RunFolder:
         """
         try:
             state = torch.load(self.last, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # whatever the unpickler makes of bytes that are no checkpoint
             raise InputError(f"the checkpoint {self.last} cannot be loaded ({type(error).__name__}): it is damaged; "
                              "begin again with --overwrite") from None  # fmt: skip
         if not isinstance(state, dict) or "epoch" not in state:

@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from reid_models.downloads import Patience, cache_folder, fetch_file, offline_wanted
+from reid_models.downloads import Patience, fetch_file, offline_wanted
 from reid_models.errors import InputError
-from reid_models.file_locks import only_one_process
 from tests.reid_models.weights_server import WeightsServer
 
 CONTENT = hashlib.shake_256(b"weights").digest(300_000)
@@ -133,7 +132,7 @@ def test_an_interrupted_process_leaves_what_it_has(server: WeightsServer, target
 
 @pytest.mark.parametrize("behaviour", ["ignores ranges", "names no version", "changed meanwhile", "shorter meanwhile"])
 def test_what_cannot_be_taken_up_starts_again(behaviour: str, target: Path) -> None:
-    old = CONTENT if behaviour in ("ignores ranges", "names no version") else bytes(290_000)
+    old = CONTENT if behaviour == "ignores ranges" else bytes(290_000)
     with WeightsServer({"a.pth": old}) as server:
         server.versioned = behaviour != "names no version"
         server.cuts = [200_000, 0, 0]
@@ -144,6 +143,34 @@ def test_what_cannot_be_taken_up_starts_again(behaviour: str, target: Path) -> N
         server.honours_versions = behaviour != "shorter meanwhile"
         fetch(server, target, sha256=None)
         assert target.read_bytes() == new
+        # A server that heeds If-Range sends the new version whole at once.
+        assert len(server.requests) == (5 if behaviour == "shorter meanwhile" else 4)
+
+
+def test_another_mirror_is_asked_for_the_whole_file(server: WeightsServer, target: Path) -> None:
+    server.cuts = [200_000, 0, 0]
+    with pytest.raises(InputError, match="ended after"):
+        fetch(server, target)
+    with WeightsServer({"a.pth": CONTENT}) as other:
+        fetch(other, target)
+        assert target.read_bytes() == CONTENT and ranges(other) == [None]
+
+
+def test_every_step_forward_renews_the_patience(server: WeightsServer, target: Path) -> None:
+    server.cuts = [40_000, 0, 0] * 3
+    fetch(server, target, patience=Patience(timeout=5, attempts=4, backoff=0.001))
+    assert target.read_bytes() == CONTENT and len(server.requests) == 10
+
+
+def test_what_is_whole_already_needs_only_its_name(server: WeightsServer, target: Path) -> None:
+    server.cuts = [299_999, 0, 0]
+    with pytest.raises(InputError, match="ended after"):
+        fetch(server, target)
+    with (target.parent / "a.pth.partial").open("ab") as file:
+        file.write(CONTENT[-1:])
+    asked = len(server.requests)
+    fetch(server, target)
+    assert target.read_bytes() == CONTENT and len(server.requests) == asked
 
 
 def test_a_server_that_mixes_versions_is_found_out_by_the_checksum(server: WeightsServer, target: Path) -> None:
@@ -353,20 +380,6 @@ def test_where_locks_are_unknown_each_process_has_its_own_part(
     assert target.read_bytes() == CONTENT and ranges(server)[-1] == "bytes=100000-"
 
 
-def test_a_lock_is_held_by_one_and_leaves_no_file(tmp_path: Path) -> None:
-    path = tmp_path / "a.lock"
-    code = (
-        "import time; from pathlib import Path; from reid_models.file_locks import only_one_process\n"
-        f"with only_one_process(Path({str(path)!r})) as held: print(held, flush=True); time.sleep(0.4)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None and other.stdout.readline() == "True\n"
-        begin = time.monotonic()
-        with only_one_process(path) as held:
-            assert held and time.monotonic() - begin > 0.2 and path.exists()
-    assert not path.exists()
-
-
 def test_the_bar_goes_to_the_standard_error_and_only_when_wanted(
     server: WeightsServer, target: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -377,18 +390,3 @@ def test_the_bar_goes_to_the_standard_error_and_only_when_wanted(
     fetch(server, target, progress=True)
     printed = capfd.readouterr()
     assert printed.out == "" and "Fetching the weights net:a" in printed.err
-
-
-def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MULTICAM_CACHE", "/somewhere")
-    assert cache_folder() == Path("/somewhere")
-    monkeypatch.delenv("MULTICAM_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
-    assert cache_folder() == Path("/caches/multicam")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder() == Path.home() / ".cache" / "multicam"
-
-
-def test_nothing_heavy_is_imported() -> None:
-    code = "import reid_models.weights, sys; sys.exit(bool({'torch', 'torchvision', 'rich'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,101 +1,40 @@
-"""The training loop: exact resume, what a run leaves, and how it stops when it must."""
+"""The training loop: exact resume, what each kind of epoch changes, and how it stops when it must."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
-import yaml
-from torch import Tensor, nn
 
-from reid_models import create_model, load_checkpoint
 from reid_models.data.samplers import ShuffledPlan
 from reid_models.errors import InputError
 from reid_models.outputs import ModelOutput
 from reid_models.training.objective import Objective
 from reid_models.training.optimizers import LossOptimizers
-from reid_models.training.recipe import LossSettings, Recipe
-from reid_models.training.run import TrainingRun, build_model, create_accelerator, recipe_record, train
+from reid_models.training.recipe import LossSettings
+from reid_models.training.run import build_model
 from reid_models.training.run_files import RunFolder
-from reid_models.training.trainer import Trainer, TrainingData
+from reid_models.training.trainer import TrainingData
 from tests.reid_models.fixtures import read_fixture, relative_error
+from tests.reid_models.training_runs import (
+    BATCHES,
+    BY_IDENTITY,
+    TRIPLETS,
+    as_files,
+    history,
+    last,
+    made_up,
+    recipe,
+    run,
+    same,
+    stopper,
+    trainer_of,
+    without_times,
+)
 
-SMALL = {"width": 0.25, "blocks_per_stage": [1, 1, 1], "num_streams": 2, "feature_dimension": 16}
-BATCHES = 2
-
-
-def made_up(size: tuple[int, int] = (32, 16)) -> TrainingData:
-    """Return four images each of four people, each person of a colour, in two cameras."""
-    generator = np.random.default_rng(0)
-    labels = np.repeat(np.arange(4), 4)
-    colours = generator.integers(0, 200, (4, 3))
-    noise = generator.integers(0, 56, (16, *size, 3))
-    images = (colours[labels][:, None, None] + noise).astype(np.uint8)
-    return TrainingData(images, labels, 4, np.tile([1, 2], 8))
-
-
-def recipe(**settings: Any) -> Recipe:
-    return Recipe.model_validate(
-        {
-            "name": "made_up",
-            "model": {"name": "osnet_x0_25", "options": SMALL},
-            "input_size": (32, 16),
-            "sampler": {"kind": "random", "batch_size": 8},
-            "losses": [{"kind": "cross_entropy"}],
-            "optimizer": {"kind": "sgd", "lr": 0.05},
-            "epochs": 3,
-        }
-        | settings
-    )
-
-
-def run(settings: Recipe, folder: Path, **options: Any) -> TrainingRun:
-    data = options.pop("data", None) or made_up()
-    precision = options.pop("precision", "no")
-    return train(settings, data, folder, accelerator=create_accelerator("cpu", precision), **options)
-
-
-def stopper(step: int) -> Callable[[], bool]:
-    """Return what stops a run after its ``step``-th step."""
-    steps = iter(range(1, 10**6))
-    return lambda: next(steps) >= step
-
-
-def same(a: Any, b: Any) -> bool:
-    """Return whether two nested states are equal to the last bit."""
-    if isinstance(a, Tensor):
-        return a.dtype == b.dtype and torch.equal(a, b)
-    if isinstance(a, dict):
-        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return bool(a == b)
-
-
-def last(folder: Path) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(folder / "last.pt", weights_only=True)
-    return state
-
-
-def history(folder: Path) -> list[dict[str, str]]:
-    with (folder / "history.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def without_times(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    return [{key: row[key] for key in row if key not in ("seconds", "images_per_second")} for row in rows]
-
-
-# ------------------------------------------------------------------------------------------------------- exact resume
-
-TRIPLETS = {"kind": "batch_hard_triplet", "options": {"margin": 0.3}}
-BY_IDENTITY = {"kind": "identity", "identities": 4, "images": 2, "camera_aware": True}
 RUNS: dict[str, dict[str, Any]] = {
     "sgd": {"sampler": BY_IDENTITY, "losses": [{"kind": "cross_entropy"}, TRIPLETS]},
     "amsgrad": {
@@ -126,14 +65,15 @@ RUNS: dict[str, dict[str, Any]] = {
 def test_interrupted_and_resumed_equals_uninterrupted(name: str, tmp_path: Path) -> None:
     """Stopped in the middle of epoch 2, and gone on by a worker process instead of none."""
     settings = recipe(**RUNS[name])
-    whole = run(settings, tmp_path / "whole")
-    stopped = run(settings, tmp_path / "parts", stop=stopper(BATCHES + 1))
+    expected: list[Any] = []
+    reports: list[Any] = []
+    whole = run(settings, tmp_path / "whole", report=expected.append)
+    stopped = run(settings, tmp_path / "parts", stop=stopper(BATCHES + 1), report=reports.append)
     assert (stopped.interrupted, stopped.epochs) == (True, 1)
     assert last(tmp_path / "parts")["epoch"] == 1 and not (tmp_path / "parts" / "weights.pt").exists()
     # Nothing that other code has drawn in between matters.
     torch.manual_seed(12345)
-    np.random.default_rng(1)
-    resumed = run(settings, tmp_path / "parts", resume=True, workers=1)
+    resumed = run(settings, tmp_path / "parts", resume=True, workers=1, report=reports.append)
     assert (whole.interrupted, resumed.interrupted, whole.epochs, resumed.epochs) == (False, False, 3, 3)
     ours, theirs = last(tmp_path / "parts"), last(tmp_path / "whole")
     assert list(ours) == list(theirs) and ours["optimizer"]["state"]
@@ -141,6 +81,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(name: str, tmp_path: Path)
         assert same(ours[part], theirs[part]), part
     weights = [torch.load(tmp_path / folder / "weights.pt", weights_only=True) for folder in ("parts", "whole")]
     assert same(*weights)
+    assert [report.losses for report in reports] == [report.losses for report in expected]
     rows = without_times(history(tmp_path / "parts"))
     assert rows == without_times(history(tmp_path / "whole")) and [row["epoch"] for row in rows] == ["1", "2", "3"]
     if name == "swag":
@@ -190,146 +131,6 @@ def test_a_finished_run_can_be_resumed_to_the_same_end(tmp_path: Path) -> None:
     assert same(torch.load(tmp_path / "weights.pt", weights_only=True), weights)
 
 
-# --------------------------------------------------------------------------------------------------- folders of a run
-
-
-def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
-    settings = recipe(epochs=1)
-    run(settings, tmp_path)
-    before = (tmp_path / "last.pt").read_bytes()
-    with pytest.raises(InputError, match="holds a training run already: add --resume to go on with it, --overwrite to"):
-        run(settings, tmp_path)
-    # What cannot be trained replaces nothing.
-    with pytest.raises(InputError, match="the loss cross_entropy has no option 'smoothing'"):
-        run(recipe(losses=[{"kind": "cross_entropy", "options": {"smoothing": 1}}]), tmp_path, overwrite=True)
-    assert (tmp_path / "last.pt").read_bytes() == before
-    run(recipe(epochs=2, seed=3), tmp_path, overwrite=True)
-    assert last(tmp_path)["epoch"] == 2 and len(history(tmp_path)) == 2
-    assert yaml.safe_load((tmp_path / "recipe.yaml").read_text())["seed"] == 3
-    assert len(list(tmp_path.glob("events.out.tfevents.*"))) == 1
-
-
-def test_a_run_stopped_in_its_first_epoch_begins_again(tmp_path: Path) -> None:
-    settings = recipe(epochs=1)
-    assert run(settings, tmp_path, stop=stopper(1)).epochs == 0
-    with pytest.raises(InputError, match=r"nothing to resume in .*: it has no last\.pt; leave --resume out to begin"):
-        run(settings, tmp_path, resume=True)
-    assert run(settings, tmp_path).epochs == 1
-
-
-def test_folders_that_cannot_be_used_are_told(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="the output .*file is a file: give a folder"):
-        run(recipe(), tmp_path / "file")
-    with pytest.raises(InputError, match="the output .*file/below cannot be made: Not a directory"):
-        run(recipe(), tmp_path / "file" / "below")
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"optimizer": {"lr": 0.1}}, "begun with optimizer.lr = 0.05, not 0.1: resume it with the same settings"),
-        ({"losses": [{"kind": "cross_entropy", "weight": 2}]}, "begun with losses.0.weight = 1.0, not 2.0"),
-        ({"losses": [{"kind": "cross_entropy"}, TRIPLETS]}, "begun with losses = "),
-        ({"schedule": {"warm_up": {"epochs": 1}}}, "begun with schedule.warm_up = None, not {"),
-        ({"epochs": 4}, "begun with epochs = 3, not 4"),
-    ],
-)
-def test_resuming_with_another_recipe_names_the_setting(tmp_path: Path, settings: Any, message: str) -> None:
-    folder = RunFolder(tmp_path)
-    folder.write_recipe(recipe())
-    with pytest.raises(InputError) as caught:
-        folder.check_same_recipe(recipe(**settings))
-    assert message in str(caught.value)
-    folder.check_same_recipe(recipe(notes="said in other words", target={"rank1": 90}, name="copy"))
-
-
-def test_resuming_with_another_recipe_is_refused_by_the_run(tmp_path: Path) -> None:
-    run(recipe(), tmp_path, stop=stopper(BATCHES + 1))
-    with pytest.raises(InputError, match=r"was begun with seed = 0, not 1"):
-        run(recipe(seed=1), tmp_path, resume=True)
-    (tmp_path / "recipe.yaml").write_text("epochs: [")
-    with pytest.raises(InputError, match=r"recipe\.yaml of the run to resume cannot be read"):
-        run(recipe(), tmp_path, resume=True)
-
-
-def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
-    settings = recipe()
-    run(settings, tmp_path, stop=stopper(BATCHES + 1))
-    whole = (tmp_path / "last.pt").read_bytes()
-    folder = RunFolder(tmp_path, resume=True)
-    for content in (b"", b"text", whole[:100], whole[: len(whole) // 2], whole[:-30], whole[10:]):
-        (tmp_path / "last.pt").write_bytes(content)
-        with pytest.raises(InputError, match=r"last\.pt cannot be loaded \(\w+\): it is damaged"):
-            folder.load_checkpoint()
-    state = torch.load(tmp_path / "last.pt") if False else {"model": {}}
-    torch.save(state, tmp_path / "last.pt")
-    with pytest.raises(InputError, match=r"last\.pt is no checkpoint of a training run"):
-        run(settings, tmp_path, resume=True)
-    torch.save({"epoch": 1, "model": {"conv1.weight": torch.zeros(3)}}, tmp_path / "last.pt")
-    with pytest.raises(InputError, match=r"last\.pt is of another run: .*conv1"):
-        run(settings, tmp_path, resume=True)
-
-
-# ---------------------------------------------------------------------------------------------- what a run writes down
-
-
-def test_history_and_tensorboard_hold_the_figures_of_each_epoch(tmp_path: Path) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    settings = recipe(
-        losses=[{"kind": "cross_entropy", "weight": 2}, TRIPLETS],
-        sampler=BY_IDENTITY,
-        schedule={"milestones": [2], "gamma": 0.1},
-        evaluation={"every": 1},
-    )
-    modes: list[bool] = []
-
-    def evaluate(model: nn.Module) -> dict[str, float]:
-        modes.append(model.training)
-        return {"rank1": 50.0 + len(modes)}
-
-    reports: list[Any] = []
-    run(settings, tmp_path / "run", stop=stopper(BATCHES + 1), evaluate=evaluate, report=reports.append)
-    run(settings, tmp_path / "run", resume=True, evaluate=evaluate, report=reports.append)
-    rows = history(tmp_path / "run")
-    assert list(rows[0]) == [
-        "epoch", "learning_rate", "loss", "cross_entropy", "batch_hard_triplet", "images_per_second", "seconds", "rank1",
-    ]  # fmt: skip
-    assert [row["learning_rate"] for row in rows] == ["0.05", "0.05", "0.005"]
-    # The last epoch is evaluated after the run, not in it.
-    assert [row["rank1"] for row in rows] == ["51", "52", ""] and modes == [False, False]
-    for row, report in zip(rows, reports, strict=True):
-        assert float(row["loss"]) == pytest.approx(report.losses["loss"], rel=1e-5)
-        terms = 2 * float(row["cross_entropy"]) + float(row["batch_hard_triplet"])
-        assert float(row["loss"]) == pytest.approx(terms, rel=1e-5)
-        assert float(row["images_per_second"]) == pytest.approx(16 / report.seconds, rel=1e-4)
-    events = EventAccumulator(str(tmp_path / "run"))
-    events.Reload()
-    for name in ("loss", "cross_entropy", "learning_rate"):
-        logged = events.Scalars(name)
-        assert [event.step for event in logged] == [1, 2, 3]
-        assert [event.value for event in logged] == pytest.approx([float(row[name]) for row in rows], rel=1e-5)
-    # To look at a network while it learns changes nothing.
-    run(settings, tmp_path / "blind")
-    assert same(last(tmp_path / "run")["model"], last(tmp_path / "blind")["model"])
-
-
-def test_saved_weights_are_those_of_the_network(tmp_path: Path) -> None:
-    finished = run(recipe(epochs=1), tmp_path)
-    content = torch.load(tmp_path / "weights.pt", weights_only=True)
-    assert content["architecture"] == "osnet_x0_25" and content["record"]["input_size"] == [32, 16]
-    assert not any("classifier" in key for key in content["state_dict"])
-    loaded = create_model(content["architecture"], **content["options"]).eval()
-    load_checkpoint(loaded, tmp_path / "weights.pt")
-    images = torch.randn(3, 3, 32, 16)
-    with torch.inference_mode():
-        torch.testing.assert_close(loaded(images), finished.network(images))
-
-
-# ------------------------------------------------------------------------------------------------------ the loop itself
-
-
 def test_classifier_only_epochs_move_only_classifiers(tmp_path: Path) -> None:
     settings = recipe(epochs=2, classifier_only_epochs=1, losses=[{"kind": "cross_entropy"}, TRIPLETS])
     initial = build_model(settings, 4).state_dict()
@@ -366,24 +167,15 @@ def test_the_last_step_of_an_epoch_still_belongs_to_it(tmp_path: Path) -> None:
 
 def test_swa_ends_with_the_mean_of_the_collected_weights(tmp_path: Path) -> None:
     trainer = trainer_of(recipe(averaging={"kind": "swa", "start": 1}), tmp_path)
-    weights: list[dict[str, Tensor]] = []
-    for _ in trainer.run():
-        weights.append({name: value.detach().clone() for name, value in trainer.network.named_parameters()})
+    weights = [
+        {name: value.detach().clone() for name, value in trainer.network.named_parameters()} for _ in trainer.run()
+    ]
     statistics = {name: value.clone() for name, value in trainer.network.named_buffers()}
     trainer.finish()
     for name, value in trainer.network.named_parameters():
         torch.testing.assert_close(value, (weights[1][name] + weights[2][name]) / 2)
     again = {name: value for name, value in trainer.network.named_buffers() if name.endswith("running_mean")}
     assert all(not torch.equal(value, statistics[name]) for name, value in again.items())
-    assert int(trainer.network.get_buffer("conv1.norm.num_batches_tracked") if False else BATCHES) == BATCHES
-
-
-def trainer_of(settings: Recipe, folder: Path, data: TrainingData | None = None) -> Trainer:
-    model = build_model(settings, 4)
-    accelerator = create_accelerator("cpu")
-    return Trainer(
-        model, settings, data or made_up(), recipe_record(settings), RunFolder(folder), accelerator=accelerator
-    )
 
 
 @pytest.mark.data
@@ -400,3 +192,88 @@ def test_centers_step_as_the_published_code_has_them(data_root: Path) -> None:
     loss.backward()
     optimizers.step()
     assert relative_error(centers.detach(), arrays["centers_after_step_lr0.5_weight0.0005"]) < 1e-6
+
+
+def test_a_loss_that_is_not_finite_names_its_batch_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    """The rate becomes absurd in epoch 2: its first step ruins the weights, its second sees it."""
+    data = as_files(tmp_path)
+    ruinous = {"milestones": [1], "gamma": 1e30}
+    with pytest.raises(InputError) as caught:
+        run(recipe(schedule=ruinous), tmp_path / "run", data=data)
+    rows = ShuffledPlan(16, 8, seed=0).order(1)[8:12]
+    names = ", ".join(f"{row:02d}.png" for row in rows)
+    message = str(caught.value)
+    assert message.startswith("the loss (cross_entropy ")
+    assert f"is no longer finite in epoch 2, batch 2 ({names} and 4 more): lower optimizer.lr or lengthen" in message
+    assert message.endswith(f"{tmp_path / 'run' / 'last.pt'} of epoch 1 is kept")
+    run(recipe(epochs=1), tmp_path / "good", data=data)
+    assert same(last(tmp_path / "run")["model"], last(tmp_path / "good")["model"])
+    assert len(history(tmp_path / "run")) == 1 and not (tmp_path / "run" / "weights.pt").exists()
+
+
+def test_weights_ruined_by_an_epochs_last_step_are_not_kept(tmp_path: Path) -> None:
+    settings = recipe(
+        sampler={"kind": "random", "batch_size": 16},
+        losses=[{"kind": "cross_entropy", "weight": 1e4}],
+        optimizer={"lr": 1e-6},
+        schedule={"milestones": [1], "gamma": 1e43},
+    )
+    with pytest.raises(
+        InputError, match=r"the weights .+ are no longer finite in epoch 2, batch 1 \(\d+\.png, .* is kept"
+    ):
+        run(settings, tmp_path / "run", data=as_files(tmp_path))
+    state = last(tmp_path / "run")
+    assert state["epoch"] == 1 and all(value.isfinite().all() for value in state["model"].values())
+
+
+def test_labels_that_are_not_numbers_are_told_with_their_batch(tmp_path: Path) -> None:
+    images = made_up().images
+    labels = np.eye(16, 3, dtype=np.float32)
+    labels[5, 1] = np.nan
+    settings = recipe(losses=[{"kind": "weighted_multi_label", "options": {"positive_ratios": [0.5, 0.5, 0.5]}}])
+    rows = ShuffledPlan(16, 8, seed=0).order(0)
+    batch = int(np.flatnonzero(rows == 5)[0]) // 8 + 1
+    expected = rf"weighted_multi_label nan\) .* epoch 1, batch {batch} \(image \d+, .*no epoch was finished"
+    with pytest.raises(InputError, match=expected):
+        run(settings, tmp_path, data=TrainingData(images, labels, 3))
+    assert not (tmp_path / "last.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "message"),
+    [
+        (np.arange(16) % 5, 4, "labels go from 0 to 4, but there are 4 classes: number them from 0"),
+        (np.arange(16) - 1, 16, "labels go from -1 to 14, but there are 16 classes"),
+        (np.arange(15), 15, "16 images but 15 labels: give one for each"),
+        (np.zeros((16, 3), np.float32), 4, "labels have 3 columns, but there are 4 attributes"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(labels: np.ndarray, classes: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        TrainingData(made_up().images, labels, classes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sampler": {"batch_size": 17}}, r"16 training images do not fill 1 batch\(es\) of 17"),
+        ({"sampler": {"kind": "identity", "identities": 5}}, "4 training identities do not fill a batch of 5 × 4"),
+        (
+            {"losses": [{"kind": "cross_entropy", "inputs": [1]}]},
+            "cross_entropy wants inputs .* returns 1 of that kind",
+        ),
+        ({"losses": [{"kind": "spatial_alignment"}]}, "spatial_alignment wants inputs .* returns 0 of that kind"),
+        ({"losses": [{**TRIPLETS, "options": {"margn": 1}}]}, "has no option 'margn': did you mean 'margin'"),
+        ({"losses": [{**TRIPLETS, "options": {"margin": "wide"}}]}, "batch_hard_triplet cannot use its options"),
+        ({"losses": [{"kind": "weighted_multi_label"}]}, "needs a data set with attributes, such as pa100k"),
+    ],
+)
+def test_recipes_that_do_not_suit_network_or_data_are_told(tmp_path: Path, settings: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        trainer_of(recipe(**settings), tmp_path)
+
+
+def test_batches_by_identity_need_identities(tmp_path: Path) -> None:
+    attributes = TrainingData(made_up().images, np.eye(16, 3, dtype=np.float32), 3)
+    with pytest.raises(InputError, match="the sampler 'identity' needs identities: set sampler.kind=random"):
+        run(recipe(sampler=BY_IDENTITY), tmp_path, data=attributes)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from torch import Tensor
 from torchvision.models import ResNet50_Weights
 
 from reid_models import create_model, list_models, load_checkpoint, weights
-from reid_models.downloads import Patience
+from reid_models.downloads import Patience, cache_folder
 from reid_models.embedder import create_embedder
 from reid_models.errors import InputError
 from reid_models.records import EmbeddingRecord
@@ -362,3 +364,18 @@ def test_patience_is_bounded() -> None:
     """Without a network a person waits seconds, not minutes."""
     patience = Patience()
     assert sum(patience.backoff * 2**attempt for attempt in range(patience.attempts - 1)) < 5
+
+
+def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MULTICAM_CACHE", "/somewhere")
+    assert cache_folder() == Path("/somewhere")
+    monkeypatch.delenv("MULTICAM_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
+    assert cache_folder() == Path("/caches/multicam")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "multicam"
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = "import reid_models.weights, sys; sys.exit(bool({'torch', 'torchvision', 'rich'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
