@@ -41,10 +41,10 @@ def demo(
     embedder: Annotated[
         str,
         typer.Option(
-            help="A model name (with --embedder-weights), an .onnx file, color_histogram, or none.",
+            help="A model name, NAME:WEIGHTS, an .onnx file, color_histogram, or none.",
             rich_help_panel=_MODELS,
         ),
-    ] = "color_histogram",
+    ] = "osnet_x0_25",
     embedder_weights: Annotated[
         Path | None, typer.Option(help="Checkpoint of the embedder.", rich_help_panel=_MODELS)
     ] = None,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +17,17 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Say so when a person stops a command for good; typer would only end it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("multicam: stopped.", file=sys.stderr, flush=True)
+        raise typer.Exit(130) from None
+
 
 _DATA = "Data"
 _MACHINE = "Machine"
@@ -46,6 +60,7 @@ Markdown = Annotated[
 
 
 @app.command()
+@_stoppable()
 def train(
     recipe: Annotated[str, typer.Argument(help="Name (multicam reid list --recipes) or YAML file.")],
     data: Data = None,
@@ -112,6 +127,7 @@ def train(
 
 
 @app.command(name="list")
+@_stoppable()
 def list_command(
     pattern: Annotated[str, typer.Argument(help="Shell pattern of names, as 'osnet*'.")] = "*",
     weights: Annotated[bool, typer.Option("--weights", help="List weights that can be had by name.")] = False,
@@ -136,6 +152,7 @@ def list_command(
 
 
 @app.command()
+@_stoppable()
 def evaluate(
     model: Annotated[str, typer.Argument(help="Name, NAME:WEIGHTS, a checkpoint or an .onnx file.")],
     weights: Annotated[
@@ -196,10 +213,13 @@ def evaluate(
 
 
 @app.command()
+@_stoppable()
 def export(
     model: Annotated[str, typer.Argument(help="Name, NAME:WEIGHTS, or a checkpoint.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="File to write: .onnx, or .pt for weights of 16 bits.", rich_help_panel=_OUTPUT),
+        Path,
+        typer.Option("--output", "-o", help="File to write: .onnx, or .pt for weights of 16 bits.",
+                     rich_help_panel=_OUTPUT),
     ],
     weights: Annotated[
         str | None, typer.Option(help="Checkpoint, or name of published weights.", rich_help_panel=_DATA)
@@ -224,6 +244,7 @@ def export(
 
 
 @app.command(name="search-architecture")
+@_stoppable()
 def search_architecture(
     recipe: Annotated[str, typer.Argument(help="Name or YAML file of a search recipe.")] = "msinet_search",
     data: Data = None,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
 
-from apps.reid_data import counting
+from apps.reid_data import counting, print_warnings, usable_attributes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,10 +31,21 @@ def evaluate_classes(
         InputError: something given cannot be used.
     """
     from apps.reid_evaluate import print_rows
-    from apps.reid_model import load_named_model
+    from apps.reid_model import load_named_model, parse_input_size
     from reid_models.data.datasets import dataset_spec, read_attribute_dataset, read_class_dataset
+    from reid_models.errors import InputError
     from reid_models.training.run import create_accelerator
 
+    for option, given in (
+        ("--flip", request.flip),
+        ("--re-ranking", request.re_ranking),
+        ("--multi-query", request.multi_query),
+        ("--distance", request.distance),
+        ("--visualize", request.visualize),
+    ):
+        if given:
+            raise InputError(f"{option} is for rankings, and {data_request.name} has none: leave it out")
+    size = parse_input_size(request.input_size)
     attributes = classes = None
     if dataset_spec(data_request.name).kind == "attributes":
         attributes = read_attribute_dataset(data_request.name, data_request.root, **data_request.options)
@@ -44,8 +56,12 @@ def evaluate_classes(
     named = load_named_model(
         request.model, request.weights, request.model_options, num_classes=count, offline=request.offline
     )
+    record = named.record if size is None else replace(named.record, input_size=size)
+    if attributes is not None:
+        attributes, warnings = usable_attributes(attributes, request.skip_broken, console)
+        print_warnings(warnings, console)
     network = named.network.to(create_accelerator(request.device).device)
-    rows = figures_of_classes(named.label, network, named.record, attributes, classes, console)
+    rows = figures_of_classes(named.label, network, record, attributes, classes, console)
     if not request.quiet:
         print_rows(rows, Console())
     return rows

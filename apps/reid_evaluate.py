@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EvaluateRequest", "evaluate_after_training", "evaluator_while_training", "run_evaluate"]
 
-_METRICS = ("rank1", "rank5", "rank10", "mAP", "mINP")
-
 
 @dataclass(frozen=True, slots=True)
 class EvaluateRequest:
@@ -93,9 +91,14 @@ def run_evaluate(request: EvaluateRequest) -> None:
     settings = {
         "model": request.model,
         "weights": request.weights,
+        "model_options": list(request.model_options),
+        "data": list(request.data),
+        "input_size": request.input_size,
+        "distance": request.distance,
         "flip": request.flip,
         "multi_query": request.multi_query,
-        "distance": request.distance,
+        "re_ranking": request.re_ranking,
+        "skip_broken": request.skip_broken,
         "seed": request.seed,
     }
     write_results(rows, settings, request.json, request.markdown)
@@ -105,7 +108,8 @@ def evaluator_while_training(loaded: LoadedData, recipe: Recipe) -> Callable[[nn
     """Return what gives rank-1 and mAP of each identity set in the middle of a run; ``None`` if there is none."""
     if not loaded.identity_sets or not recipe.evaluation.every:
         return None
-    from reid_models.evaluation.evaluate import embed_data, rank
+    from apps.reid_ranking import ranked_rows
+    from reid_models.evaluation.evaluate import embed_data
     from reid_models.training.run import recipe_record
 
     record = recipe_record(recipe)
@@ -113,7 +117,7 @@ def evaluator_while_training(loaded: LoadedData, recipe: Recipe) -> Callable[[nn
     def evaluate(model: nn.Module) -> dict[str, float]:
         figures: dict[str, float] = {}
         for data in loaded.identity_sets:
-            found = rank(embed_data(model, data, record), recipe.evaluation.distance).percentages()
+            (found,) = ranked_rows(recipe.name, embed_data(model, data, record), recipe.evaluation.distance)
             figures |= {f"{data.name}_{metric}": found[metric] for metric in ("rank1", "mAP")}
         return figures
 
@@ -123,7 +127,10 @@ def evaluator_while_training(loaded: LoadedData, recipe: Recipe) -> Callable[[nn
 def evaluate_after_training(
     run: TrainingRun, loaded: LoadedData, recipe: Recipe, output: Path, epochs_scale: float, console: Console | None
 ) -> None:
-    """Print the figures of a finished run beside the published ones, and write ``results.json`` and ``results.md``."""
+    """Print the figures of a finished run beside the published ones, and write ``results.json`` and ``results.md``.
+
+    Data sets without test images give none.
+    """
     from apps.reid_ranking import ranked_rows
     from reid_models.evaluation.evaluate import embed_data
 
@@ -138,6 +145,8 @@ def evaluate_after_training(
         from apps.reid_classes import figures_of_classes
 
         rows = figures_of_classes(label, run.network, run.record, loaded.attributes, loaded.classes, console)
+    if not rows:
+        return
     if console is not None:
         print_rows(rows, console)
         if recipe.target:

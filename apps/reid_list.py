@@ -44,8 +44,10 @@ def print_weights(pattern: str, json: Path | None) -> None:
     """Print the weights that can be had by name, of the models that match."""
     from reid_models.weights import weights_table
 
-    rows = [row for row in weights_table() if fnmatch.fnmatch(row["model"], pattern)]
-    _print(rows, list(rows[0]) if rows else ["model"])
+    table = weights_table()
+    models = _matching(sorted({row["model"] for row in table}), pattern, "model with weights")
+    rows = [row for row in table if row["model"] in models]
+    _print(rows, list(rows[0]))
     _write(json, "reid list --weights", rows)
 
 

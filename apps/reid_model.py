@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from reid_models.records import EmbeddingRecord
 
-__all__ = ["NamedModel", "load_named_model"]
+__all__ = ["NamedModel", "load_named_model", "parse_input_size"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,11 +55,16 @@ def load_named_model(
     from reid_models.checkpoints import load_checkpoint, read_description, read_state_dict, recognize_architecture
     from reid_models.errors import InputError
     from reid_models.registry import create_model, list_models, model_spec
+    from reid_models.weights import resolve_weights, shipped_weights
 
     if offline:
         os.environ["MULTICAM_OFFLINE"] = "1"
     name, _, given = model.partition(":")
-    if name not in list_models() and Path(model).is_file():
+    if model.lower().endswith(".onnx"):
+        raise InputError(
+            f"{model} is an exported network, not PyTorch's: give the checkpoint that it was exported from"
+        )
+    if name not in list_models() and (Path(model).exists() or (not given and _looks_like_a_file(model))):
         if weights is not None:
             raise InputError(f"{model} is a checkpoint itself: leave --weights {weights} out, or name its architecture")
         described = read_description(Path(model))
@@ -69,7 +74,8 @@ def load_named_model(
         name, given, weights = found, "", model
     if given and weights is not None:
         raise InputError(f"{model} names weights already: leave --weights {weights} out")
-    weights = weights or given or None
+    shipped = shipped_weights(name) if name in list_models() and not untrained else None
+    weights = weights or given or (None if shipped is None else shipped.name)
     record = model_spec(name).record
     chosen = _parsed(options)
     if weights is None:
@@ -80,21 +86,45 @@ def load_named_model(
             )
         network = create_model(name, num_classes=num_classes, **chosen)
         return NamedModel(network.eval(), name, f"{name} untrained", record, chosen)
-    path = Path(weights)
-    if path.is_file():
+    path, published = resolve_weights(name, weights)
+    if published is not None:
+        record = published.embedding_record(record)
+    else:
         described = read_description(path)
         if described.get("architecture") == name:
             chosen = {**described.get("options", {}), **chosen}
         if isinstance(described.get("record"), dict):
             record = record.updated(described["record"], path.name)
-        network = create_model(name, num_classes=num_classes, **chosen)
-        load_checkpoint(network, path)
-        return NamedModel(network.eval(), name, f"{name} {path.name}", record, chosen)
-    from reid_models.weights import weights_record
+    network = create_model(name, num_classes=num_classes, **chosen)
+    ignored = load_checkpoint(network, path).ignored
+    if num_classes and any(key in network.state_dict() for key in ignored if "classifier" in key):
+        raise InputError(
+            f"{weights} holds no classifier of {num_classes} classes or attributes: give weights that were trained on "
+            "this data set"
+        )
+    label = f"{name} {path.name}" if published is None else f"{name}:{weights}"
+    return NamedModel(network.eval(), name, label, record, chosen)
 
-    record = weights_record(name, weights).embedding_record(record)
-    network = create_model(name, num_classes=num_classes, weights=weights, **chosen)
-    return NamedModel(network.eval(), name, f"{name}:{weights}", record, chosen)
+
+def parse_input_size(text: str | None) -> tuple[int, int] | None:
+    """Return (height, width) of ``--input-size HEIGHTxWIDTH``.
+
+    Raises:
+        InputError: it is of another form, or smaller than 16 pixels.
+    """
+    from reid_models.errors import InputError
+
+    if text is None:
+        return None
+    height, _, width = text.lower().replace("×", "x").partition("x")
+    if not (height.isdigit() and width.isdigit() and min(int(height), int(width)) >= 16):
+        raise InputError(f"--input-size {text}: give HEIGHTxWIDTH in pixels, both at least 16, such as 256x128")
+    return int(height), int(width)
+
+
+def _looks_like_a_file(model: str) -> bool:
+    path = Path(model)
+    return len(path.parts) > 1 or path.suffix.lower() in (".pt", ".pth", ".tar", ".ckpt", ".bin")
 
 
 def _parsed(options: Sequence[str]) -> dict[str, Any]:
@@ -107,5 +137,8 @@ def _parsed(options: Sequence[str]) -> dict[str, Any]:
         key, equals, value = option.partition("=")
         if not equals or not key:
             raise InputError(f"--model-option {option}: give NAME=VALUE, such as pooling=average")
-        parsed[key] = yaml.safe_load(value)
+        try:
+            parsed[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise InputError(f"--model-option {option}: the value is no YAML") from None
     return parsed

@@ -20,6 +20,8 @@ __all__ = ["check_picture_folder", "draw_pictures"]
 
 #: query images whose activation maps are drawn
 _MAPS = 24
+#: of gates, where there are as many images
+_CLUSTERS = 16
 
 
 def check_picture_folder(folder: Path, overwrite: bool) -> None:
@@ -97,6 +99,6 @@ def _draw_gates(
     paths = embedded.data.gallery.paths
     with counting(f"gates of {embedded.data.name}", console) as progress:
         vectors = gate_vectors_of_files(network, paths, record, progress=progress)
-    clusters = cluster_gates(vectors, seed=seed)
+    clusters = cluster_gates(vectors, min(_CLUSTERS, len(vectors)), seed=seed)
     title = f"{label} on {embedded.data.name}: clusters of gates"
     write_pages(gate_cluster_sheets(paths, clusters, title=title), folder, "gates")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
-from apps.reid_data import counting
+from apps.reid_data import counting, print_warnings
 from apps.reid_pictures import check_picture_folder, draw_pictures
 
 if TYPE_CHECKING:
@@ -43,22 +43,24 @@ def rank_data_sets(
         raise InputError(f"--distance {request.distance} is not one of euclidean, cosine")
     if request.multi_query not in (None, "average", "max"):
         raise InputError(f"--multi-query {request.multi_query} is not one of average, max")
-    sets = [(one, read_dataset(one.name, one.root, **one.options)) for one in requests]
+    sets = [read_dataset(one.name, one.root, **one.options) for one in requests]
     if request.visualize:
         assert request.output is not None
-        for _, data in sets:
+        for data in sets:
             check_picture_folder(request.output / data.name, request.overwrite)
+    for data in sets:
+        if (request.re_ranking or request.multi_query) and _protocol(data) != "market1501":
+            option = "--re-ranking" if request.re_ranking else "--multi-query"
+            raise InputError(f"the protocol of {data.name} draws galleries at random: leave {option} out")
     embed, label, distance, network, record = _embedding(request)
     rows: list[dict[str, Any]] = []
-    for one, data in sets:
+    for data in sets:
         with counting(f"checking images of {data.name}", console) as progress:
             data, warnings = usable_images(data, request.skip_broken, progress)
         lone = check_evaluation_rows(data)
         if len(lone):
             warnings.append(f"{len(lone)} queries of {data.name} have no true match and are left out")
-        if console is not None:
-            for warning in warnings:
-                console.print(f"[yellow]{escape(warning)}[/yellow]")
+        print_warnings(warnings, console)
         with counting(f"embedding {data.name}", console) as progress:
             embedded = embed(data, progress)
         rows += ranked_rows(
@@ -67,7 +69,6 @@ def rank_data_sets(
             distance,
             re_ranking=request.re_ranking,
             multi_query=request.multi_query,
-            protocol=_protocol(one),
             seed=request.seed,
         )
         if console is not None:
@@ -90,10 +91,9 @@ def ranked_rows(
     *,
     re_ranking: bool = False,
     multi_query: Any = None,
-    protocol: str = "market1501",
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Return the figures of one data set, a row for each way of ranking asked for.
+    """Return the figures of one data set by its protocol, a row for each way of ranking asked for.
 
     Args:
         label: name of the rows.
@@ -101,12 +101,11 @@ def ranked_rows(
         distance: of the first row.
         re_ranking: add a row for k-reciprocal re-ranking.
         multi_query: ``"average"`` or ``"max"``: add a row with all of a person's query images of one camera together.
-        protocol: ``"market1501"``, ``"cuhk03_classic"`` or ``"vehicleid"``; the latter two draw galleries.
-        seed: of those draws.
+        seed: of the galleries that the protocols of VehicleID and of classic CUHK03 draw.
     """
     from reid_models.evaluation.evaluate import rank, rank_again
 
-    name = embedded.data.name
+    name, protocol = embedded.data.name, _protocol(embedded.data)
     if protocol != "market1501":
         from reid_models.evaluation.protocols import cuhk03_classic, vehicleid
 
@@ -140,22 +139,21 @@ def _print_threshold(embedded: Embedded, console: Console) -> None:
     )
 
 
-def _protocol(request: DatasetRequest) -> str:
-    if request.name == "vehicleid":
-        return "vehicleid"
-    return (
-        "cuhk03_classic" if request.name == "cuhk03" and request.options.get("protocol") == "classic" else "market1501"
-    )
+def _protocol(data: ReidData) -> str:
+    # Where galleries are drawn at random, query and gallery are both all test images.
+    if data.query.paths != data.gallery.paths:
+        return "market1501"
+    return "vehicleid" if data.name == "vehicleid" else "cuhk03_classic"
 
 
 def _embedding(request: EvaluateRequest) -> tuple[Any, str, Distance, nn.Module | None, EmbeddingRecord | None]:
     """Return what embeds a data set, its label, the distance its vectors are compared by, and network and record."""
+    from apps.reid_model import load_named_model, parse_input_size
     from reid_models.errors import InputError
 
-    size = _size(request.input_size)
+    size = parse_input_size(request.input_size)
     if request.model.lower().endswith(".onnx") or request.model == "color_histogram":
         return _exported(request, size)
-    from apps.reid_model import load_named_model
     from reid_models.evaluation.evaluate import embed_data
     from reid_models.training.run import create_accelerator
 
@@ -180,8 +178,13 @@ def _exported(request: EvaluateRequest, size: tuple[int, int] | None) -> tuple[A
     from reid_models.errors import InputError
     from reid_models.evaluation.evaluate import Embedded
 
-    if request.flip:
-        raise InputError(f"--flip needs a network of this library, not {request.model}")
+    for option, given in (
+        ("--flip", request.flip),
+        ("--weights", request.weights),
+        ("--model-option", request.model_options),
+    ):
+        if given:
+            raise InputError(f"{option} needs a network of this library, not {request.model}: leave it out")
     embedder = create_embedder(request.model, device=request.device, input_size=size, threads=request.threads)
 
     def embed(data: ReidData, progress: Any) -> Embedded:
@@ -197,14 +200,3 @@ def _exported(request: EvaluateRequest, size: tuple[int, int] | None) -> tuple[A
 
     distance: Any = request.distance or "cosine"
     return embed, Path(request.model).name, distance, None, None
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    from reid_models.errors import InputError
-
-    if text is None:
-        return None
-    height, _, width = text.lower().replace("×", "x").partition("x")
-    if not (height.isdigit() and width.isdigit() and min(int(height), int(width)) >= 16):
-        raise InputError(f"--input-size {text}: give HEIGHTxWIDTH in pixels, such as 256x128")
-    return int(height), int(width)

@@ -42,24 +42,27 @@ def run_search(request: SearchRequest) -> bool:
     from reid_models.training.recipe import read_recipe
 
     recipe = read_recipe(request.recipe, request.changes).scaled(request.epochs_scale)
+    if recipe.task != "search":
+        raise InputError(f"the recipe {recipe.name} trains a network: multicam reid train {recipe.name}")
     if not request.roots:
         raise InputError("no data: add --root DIR, the folder that holds the data set")
     import torch
 
     if request.threads is not None:
         torch.set_num_threads(request.threads)
-    from apps.reid_data import load_with_progress
+    from apps.reid_data import load_with_progress, print_warnings
     from reid_models.training.architecture_search import SearchReport
     from reid_models.training.run import create_accelerator
+    from reid_models.training.run_files import RunFolder
     from reid_models.training.search_run import GENOTYPE_FILE, SearchStopped, run_architecture_search
 
     console = None if request.quiet else Console(stderr=True)
     device = create_accelerator(request.device).device
     output = request.output or Path("runs") / recipe.name
+    if output.exists() or request.resume:
+        # Before the images are looked at, which takes minutes.
+        RunFolder(output, resume=request.resume, overwrite=request.overwrite)
     loaded = load_with_progress(recipe, request.data, request.roots, request.skip_broken, console)
-    if console is not None:
-        for warning in loaded.warnings:
-            console.print(f"[yellow]{escape(warning)}[/yellow]")
 
     def show(epoch: SearchReport) -> None:
         if console is not None:
@@ -70,15 +73,26 @@ def run_search(request: SearchRequest) -> bool:
                 soft_wrap=True,
             )
 
+    def begin() -> None:
+        if console is not None:
+            print_warnings(loaded.warnings, console)
+            console.print(
+                f"{recipe.name}: {len(loaded.training.labels)} images, {loaded.training.num_classes} identities, "
+                f"{recipe.epochs} epoch{'' if recipe.epochs == 1 else 's'}, on {device}, seed {recipe.seed}",
+                highlight=False,
+                soft_wrap=True,
+            )
+
     with StopRequest() as stop:
         try:
             genotype = run_architecture_search(
                 recipe, loaded.training, output, device=device, workers=request.workers or 0, resume=request.resume,
-                overwrite=request.overwrite, report=show, stop=lambda: stop.requested,
+                overwrite=request.overwrite, report=show, stop=lambda: stop.requested, begin=begin,
             )  # fmt: skip
         except SearchStopped:
             if console is not None:
-                console.print(f"Stopped. Go on with --output {escape(str(output))} --resume.", highlight=False)
+                again = f" Go on with --output {escape(str(output))} --resume." if (output / "last.pt").exists() else ""
+                console.print(f"Stopped.{again}", highlight=False, soft_wrap=True)
             return True
     file = output / GENOTYPE_FILE
     if console is not None:

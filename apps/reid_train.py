@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
 from apps.interrupts import StopRequest
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 __all__ = ["TrainRequest", "run_train"]
 
@@ -61,25 +65,36 @@ def run_train(request: TrainRequest) -> bool:
 
     if request.threads is not None:
         torch.set_num_threads(request.threads)
-    from apps.reid_data import load_with_progress
+    from apps.reid_data import load_with_progress, print_warnings
     from reid_models.training.run import create_accelerator, train
+    from reid_models.training.run_files import RunFolder
 
     accelerator = create_accelerator(request.device, request.precision)
     console = console if accelerator.is_main_process else None
     output = request.output or Path("runs") / recipe.name
+    if output.exists() or request.resume:
+        # Before the images are looked at, which takes minutes.
+        RunFolder(output, resume=request.resume, overwrite=request.overwrite)
     loaded = load_with_progress(
-        recipe, request.data, request.roots, request.skip_broken, console, request.test_data, request.test_roots
-    )
-    if console is not None:
-        for warning in loaded.warnings:
-            console.print(f"[yellow]{escape(warning)}[/yellow]")
+        recipe, request.data, request.roots, request.skip_broken, console, request.test_data, request.test_roots,
+        evaluate=request.evaluate or recipe.evaluation.every > 0,
+    )  # fmt: skip
+
+    def begin() -> None:
+        if console is None:
+            return
+        print_warnings(loaded.warnings, console)
         data = loaded.training
         scale = f", schedule × {request.epochs_scale:g}" if request.epochs_scale != 1 else ""
         console.print(
-            f"{recipe.name}: {recipe.model.name}, {len(data.labels)} images, {data.num_classes} classes, "
-            f"{recipe.epochs} epochs{scale}, on {accelerator.device}, seed {recipe.seed}",
+            f"{recipe.name}: {recipe.model.name}, {len(data.labels)} images, {data.num_classes} "
+            f"{'attributes' if recipe.task == 'attributes' else 'classes'}, "
+            f"{recipe.epochs} epoch{'' if recipe.epochs == 1 else 's'}{scale}, on {accelerator.device}, "
+            f"seed {recipe.seed}",
             highlight=False,
+            soft_wrap=True,
         )
+
     from apps.reid_evaluate import evaluate_after_training, evaluator_while_training
 
     with StopRequest() as stop:
@@ -96,18 +111,30 @@ def run_train(request: TrainRequest) -> bool:
             offline=request.offline,
             console=console,
             evaluate=evaluator_while_training(loaded, recipe),
-            stop=lambda: stop.requested,
+            stop=lambda: _any_process(accelerator, stop.requested),
+            begin=begin,
         )
-        if run.interrupted:
-            if console is not None:
-                again = f" Go on with --output {escape(str(output))} --resume." if run.epochs else ""
-                console.print(f"Stopped after epoch {run.epochs} of {recipe.epochs}.{again}", highlight=False)
-            return True
-        if request.evaluate and accelerator.is_main_process:
-            evaluate_after_training(run, loaded, recipe, output, request.epochs_scale, console)
+    if run.interrupted:
+        if console is not None:
+            again = f" Go on with --output {escape(str(output))} --resume." if run.epochs else ""
+            console.print(
+                f"Stopped after epoch {run.epochs} of {recipe.epochs}.{again}", highlight=False, soft_wrap=True
+            )
+        return True
+    if request.evaluate and accelerator.is_main_process:
+        evaluate_after_training(run, loaded, recipe, output, request.epochs_scale, console)
     if console is not None:
         console.print(f"Weights: {output / 'weights.pt'}", highlight=False, soft_wrap=True)
     return False
+
+
+def _any_process(accelerator: Accelerator, wanted: bool) -> bool:
+    """Return whether one of the processes is to stop: then all do, for the others would wait for it."""
+    if accelerator.num_processes == 1:
+        return wanted
+    if wanted:
+        accelerator.set_trigger()
+    return bool(accelerator.check_trigger())
 
 
 def _workers(wanted: int | None, device: str) -> int:

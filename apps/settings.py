@@ -11,7 +11,7 @@ from tracker.pipeline import PipelineSettings
 __all__ = ["DEFAULT_DETECTOR", "DEFAULT_EMBEDDER", "OutputSettings", "TrackSettings"]
 
 DEFAULT_DETECTOR = "yolo26n.pt"
-DEFAULT_EMBEDDER = "color_histogram"
+DEFAULT_EMBEDDER = "osnet_x0_25"
 
 
 class OutputSettings(BaseModel):

@@ -24,10 +24,10 @@ from reid_models.training.recipe import Recipe
 from reid_models.training.trainer import TrainingData
 
 if TYPE_CHECKING:
-    from reid_models.data.attributes import AttributeData
+    from reid_models.data.attributes import AttributeData, AttributeRows
     from reid_models.data.cifar import ClassData
 
-__all__ = ["LoadedData", "load_data", "usable_images"]
+__all__ = ["LoadedData", "load_data", "usable_attribute_images", "usable_images"]
 
 Progress = Callable[[int, int], None]
 
@@ -89,15 +89,9 @@ def load_data(
             TrainingData(classes.train.images, classes.train.labels, len(classes.classes)), classes=classes
         )
     attributes = read_attribute_dataset(request.name, request.root, **request.options)
-    rows = attributes.train
-    broken = {image.path for image in _broken(rows.paths, skip_broken, progress)}
-    kept = np.array([path not in broken for path in rows.paths], bool)
-    data = TrainingData(
-        tuple(path for path in rows.paths if path not in broken),
-        rows.labels[kept].astype(np.float32),
-        len(attributes.attributes),
-    )
-    return LoadedData(data, attributes=attributes, warnings=_skipped(broken))
+    rows, warnings = usable_attribute_images(attributes.train, skip_broken, progress)
+    data = TrainingData(rows.paths, rows.labels.astype(np.float32), len(attributes.attributes))
+    return LoadedData(data, attributes=attributes, warnings=tuple(warnings))
 
 
 def usable_images(data: ReidData, skip_broken: bool, progress: Progress | None = None) -> tuple[ReidData, list[str]]:
@@ -106,10 +100,25 @@ def usable_images(data: ReidData, skip_broken: bool, progress: Progress | None =
     Raises:
         InputError: there are broken images and ``skip_broken`` is false.
     """
-    broken = {image.path for image in _broken([*data.query.paths, *data.gallery.paths], skip_broken, progress)}
+    paths = list(dict.fromkeys((*data.query.paths, *data.gallery.paths)))
+    broken = {image.path for image in _broken(paths, skip_broken, progress)}
     if broken:
         data = replace(data, query=without_images(data.query, broken), gallery=without_images(data.gallery, broken))
     return data, list(_skipped(broken))
+
+
+def usable_attribute_images(
+    rows: AttributeRows, skip_broken: bool, progress: Progress | None = None
+) -> tuple[AttributeRows, list[str]]:
+    """Return ``rows`` without images that cannot be decoded, and what was left out.
+
+    Raises:
+        InputError: there are broken images and ``skip_broken`` is false, or nothing is left.
+    """
+    broken = {image.path for image in _broken(rows.paths, skip_broken, progress)}
+    if len(broken) == len(rows):
+        raise InputError(f"none of the {len(rows)} images can be decoded, first {rows.paths[0]}: download them again")
+    return rows[np.array([path not in broken for path in rows.paths], bool)], list(_skipped(broken))
 
 
 def _identities(

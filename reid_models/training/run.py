@@ -129,6 +129,7 @@ def train(
     evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
     stop: Callable[[], bool] = lambda: False,
     report: Callable[[EpochReport], None] = lambda _: None,
+    begin: Callable[[], None] = lambda: None,
 ) -> TrainingRun:
     """Train by a recipe and write the folder that :class:`reid_models.training.run_files.RunFolder` describes.
 
@@ -147,17 +148,19 @@ def train(
         evaluate: see :class:`Trainer`.
         stop: asked after every step; when true the run ends with its last finished epoch.
         report: told of every finished epoch.
+        begin: called when everything has been found usable, before the first epoch.
 
     Raises:
         InputError: something given cannot be used, or the loss is no longer finite.
     """
-    folder = RunFolder(output, resume=resume, overwrite=overwrite)
     record = recipe_record(recipe)
     if resume:
         # Initial weights, which may not be had any more, are those of the checkpoint.
         model = create_model(recipe.model.name, num_classes=data.num_classes, **recipe.model.options)
     else:
         model = build_model(recipe, data.num_classes, pretrained, offline=offline)
+    # Only now: a folder that nothing is written to would be left behind.
+    folder = RunFolder(output, resume=resume, overwrite=overwrite)
     accelerator = accelerator or Accelerator()
     main = accelerator.is_main_process
     with TrainingProgress(console if main else None, output if main else None) as progress:
@@ -175,6 +178,7 @@ def train(
         )
         if resume:
             trainer.resume()
+        begin()
         for epoch in trainer.run(stop):
             report(epoch)
         interrupted = trainer.epoch < recipe.epochs

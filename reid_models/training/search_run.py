@@ -47,6 +47,7 @@ def run_architecture_search(
     overwrite: bool = False,
     report: Callable[[SearchReport], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
+    begin: Callable[[], None] = lambda: None,
 ) -> Genotype:
     """Search by a recipe of the task "search" and write ``genotype.json``, ``history.csv`` and ``last.pt``.
 
@@ -60,6 +61,7 @@ def run_architecture_search(
         overwrite: replace the run in ``output``.
         report: told of every finished epoch.
         stop: asked before every batch.
+        begin: called when everything has been found usable, before the first epoch.
 
     Raises:
         InputError: something given cannot be used, or a loss is no longer finite.
@@ -68,16 +70,10 @@ def run_architecture_search(
     if recipe.task != "search":
         raise InputError(f"the recipe {recipe.name} trains a network: multicam reid train {recipe.name}")
     stage = recipe.search or SearchStage()
-    folder = RunFolder(output, resume=resume, overwrite=overwrite)
     torch.manual_seed(recipe.seed)
     model = msinet_search(**recipe.model.options).to(device)
     split = split_identities(data.labels, seed=recipe.seed, train_only=stage.train_only, both=stage.both)
     search = ArchitectureSearch(model, split.train_classes, split.validation_classes, _settings(recipe, stage))
-    if resume:
-        folder.check_same_recipe(recipe)
-        search.load_state_dict(folder.load_checkpoint())
-    else:
-        folder.write_recipe(recipe)
     record = recipe_record(recipe)
     store = ImageStore(data.images, record.input_size)
     store.load()
@@ -90,6 +86,15 @@ def run_architecture_search(
             ((split.train_rows, split.train_labels), (split.validation_rows, split.validation_labels))
         )
     ]
+
+    # Only now: a folder that nothing is written to would be left behind.
+    folder = RunFolder(output, resume=resume, overwrite=overwrite)
+    if resume:
+        folder.check_same_recipe(recipe)
+        search.load_state_dict(folder.load_checkpoint())
+    else:
+        folder.write_recipe(recipe)
+        (output / GENOTYPE_FILE).unlink(missing_ok=True)
 
     def batches(epoch: int) -> tuple[Iterable[tuple[Tensor, Tensor]], Iterable[tuple[Tensor, Tensor]]]:
         first, second = (
@@ -110,6 +115,7 @@ def run_architecture_search(
         folder.save_checkpoint(state.state_dict())
         report(epoch)
 
+    begin()
     return search_architecture(search, batches, on_epoch=finished, genotype_file=output / GENOTYPE_FILE)
 
 

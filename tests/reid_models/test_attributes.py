@@ -23,7 +23,7 @@ def test_a_case_computed_by_hand() -> None:
     assert result.accuracy == pytest.approx((1 / 3 + 1 + 2 / 3 + 0) / 4)
     assert result.precision == pytest.approx((1 / 2 + 1 + 2 / 3 + 0) / 4)
     assert result.recall == pytest.approx((1 / 2 + 1 + 1 + 0) / 4)
-    assert result.F1 == pytest.approx(2 * result.precision * result.recall / (result.precision + result.recall))
+    np.testing.assert_allclose(result.F1, 2 * result.precision * result.recall / (result.precision + result.recall))
     assert result.percentages() == {
         name: pytest.approx(100 * getattr(result, name)) for name in ("mA", "accuracy", "precision", "recall", "F1")
     }
@@ -59,7 +59,7 @@ def test_equals_the_definition(images: int, attributes: int, seed: int) -> None:
     assert np.isnan(result.attribute_accuracy).sum() == attributes - len(terms)
     assert (result.accuracy, result.precision, result.recall) == pytest.approx((accuracy, precision, recall))
     expected = 2 * precision * recall / (precision + recall) if precision + recall else 0
-    assert result.F1 == pytest.approx(expected)
+    np.testing.assert_allclose(result.F1, expected)
 
 
 def test_truth_scores_everything_its_contrary_nothing_and_a_constant_half_of_mA() -> None:

@@ -57,7 +57,7 @@ def test_equals_the_definition(
     ranks, precisions, penalties, valid = by_definition(distances, query_ids, query_cameras, ids, cameras)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "_SORT_FROM_MATCHES", 0 if sort else 64)
-        patch.setattr(ranking, "_CHUNK_VALUES", 1 if small_chunks else 16_000_000)
+        patch.setattr(ranking, "_GIVEN_CHUNK_VALUES", 1 if small_chunks else 100_000)
         if not valid:
             with pytest.raises(InputError):
                 evaluate_distances(distances, query_ids, query_cameras, ids, cameras)
