@@ -92,7 +92,9 @@ def print_warnings(warnings: Sequence[str], console: Console | None) -> None:
     """Print each in a line of its own."""
     from rich.markup import escape
 
-    for warning in warnings if console is not None else ():
+    if console is None:
+        return
+    for warning in warnings:
         console.print(f"[yellow]{escape(warning)}[/yellow]", highlight=False, soft_wrap=True)
 
 

@@ -141,4 +141,8 @@ def _parsed(options: Sequence[str]) -> dict[str, Any]:
             parsed[key] = yaml.safe_load(value)
         except yaml.YAMLError:
             raise InputError(f"--model-option {option}: the value is no YAML") from None
-    return parsed
+    if "genotype" not in parsed:
+        return parsed
+    from reid_models.training.run import portable_options
+
+    return portable_options(parsed)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate import Accelerator
@@ -24,7 +24,7 @@ from reid_models.training.trainer import EpochReport, Trainer, TrainingData
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["TrainingRun", "build_model", "create_accelerator", "recipe_record", "train"]
+__all__ = ["TrainingRun", "build_model", "create_accelerator", "portable_options", "recipe_record", "train"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +86,22 @@ def recipe_record(recipe: Recipe) -> EmbeddingRecord:
     if recipe.input_size is not None:
         changes["input_size"] = tuple(recipe.input_size)
     return model_spec(recipe.model.name).record.updated(changes, f"the recipe {recipe.name}")
+
+
+def portable_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return architectural options as they are written beside weights: with a genotype's letters in place of its file.
+
+    Weights are copied to where that file is not.
+
+    Raises:
+        InputError: the genotype cannot be read.
+    """
+    genotype = options.get("genotype")
+    if not isinstance(genotype, str) or not genotype.lower().endswith(".json"):
+        return dict(options)
+    from reid_models.architectures.genotypes import read_genotype
+
+    return {**options, "genotype": str(read_genotype(genotype))}
 
 
 def build_model(
@@ -191,7 +207,7 @@ def train(
             folder.weights,
             network,
             recipe.model.name,
-            recipe.model.options,
+            portable_options(recipe.model.options),
             record,
             with_classifiers=recipe.task != "reid",
         )

@@ -72,7 +72,13 @@ def run_architecture_search(
     stage = recipe.search or SearchStage()
     torch.manual_seed(recipe.seed)
     model = msinet_search(**recipe.model.options).to(device)
-    split = split_identities(data.labels, seed=recipe.seed, train_only=stage.train_only, both=stage.both)
+    split = split_identities(
+        data.labels,
+        seed=recipe.seed,
+        train_only=stage.train_only,
+        both=stage.both,
+        shared_images=stage.shared_images,
+    )
     search = ArchitectureSearch(model, split.train_classes, split.validation_classes, _settings(recipe, stage))
     record = recipe_record(recipe)
     store = ImageStore(data.images, record.input_size)
@@ -135,7 +141,10 @@ def _settings(recipe: Recipe, stage: SearchStage) -> SearchSettings:
         momentum=recipe.optimizer.momentum,
         weight_decay=recipe.optimizer.weight_decay,
         architecture_learning_rate=stage.architecture_lr,
+        architecture_weight_decay=stage.architecture_weight_decay,
+        architecture_betas=stage.architecture_betas,
         schedule=recipe.schedule,
         temperature=stage.temperature,
         memory_momentum=stage.momentum,
+        memory_start=stage.memory_start,
     )

@@ -129,7 +129,7 @@ OPTIONS: list[tuple[tuple[object, ...], tuple[str, ...]]] = [
     (("--tracker-option", "name=sort"), ("name=sort", "--tracker sort")),
     (("--embedder", "osnet_x0_24"), ("unknown embedder 'osnet_x0_24'", "did you mean 'osnet_x0_25'?")),
     (("--embedder", "color_histogramm"), ("did you mean 'color_histogram'?",)),
-    (("--embedder", "osnet_x0_25"), ("osnet_x0_25 was given no weights", "--embedder-weights FILE")),
+    (("--embedder", "osnet_x0_5"), ("osnet_x0_5 was given no weights", "--embedder-weights FILE")),
     (("--embedder", "osnet_x0_25", "--embedder-weights", "missing.pth"), ("missing.pth", "does not exist")),
     (("--embedder", "missing.onnx"), ("missing.onnx does not exist",)),
     (("--embedder", ""), ("embedder", "''")),

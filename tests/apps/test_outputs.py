@@ -165,7 +165,7 @@ def test_the_record_of_the_run(finished: Path, studio: Studio) -> None:
     assert record["settings"]["pipeline"]["identities"]["false_match_rate"] == 0.01
     assert record["seed"] == 0
     assert record["detector"] == studio.detections
-    assert record["embedder"] == "color_histogram (no network)"
+    assert record["embedder"].startswith("osnet_x0_25:default (")
     assert record["tracker"] == "bytetrack"
     assert record["identities_across_cameras"] == "attempted"
     assert [(camera["frames"], camera["frame_rate"]) for camera in record["cameras"]] == [(80, 10.0), (100, 12.5)]

@@ -1,10 +1,11 @@
-"""Twins Contrastive Search on made-up identities: the split, the alternating updates, the result, going on again."""
+"""Twins Contrastive Search on made-up identities: the alternating updates, the result, going on again."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -24,8 +25,20 @@ from reid_models.training.architecture_search import (
     split_identities,
 )
 from reid_models.training.schedules import ScheduleSettings
+from reid_models.training.search_run import GENOTYPE_FILE, run_architecture_search
+from reid_models.training.search_settings import SearchStage
+from reid_models.training.trainer import TrainingData
+from tests.reid_models.training_runs import recipe
 
 CHANNELS = (8, 16, 16, 32)
+STAGE_AS_SETTINGS = {
+    "architecture_lr": "architecture_learning_rate",
+    "architecture_weight_decay": "architecture_weight_decay",
+    "architecture_betas": "architecture_betas",
+    "temperature": "temperature",
+    "momentum": "memory_momentum",
+    "memory_start": "memory_start",
+}
 SIZE = (32, 16)
 IDENTITIES = 10
 #: the paper's settings with the learning rates of a search that lasts seconds
@@ -67,7 +80,8 @@ class Toy:
 
     def __init__(self, settings: SearchSettings = QUICK) -> None:
         images, labels = figures()
-        split = split_identities(labels, seed=1)
+        # Sides of whole identities: the batches are drawn from as many images of each.
+        split = split_identities(labels, seed=1, shared_images="all")
         self.sides = (
             (images[split.train_rows], torch.from_numpy(split.train_labels)),
             (images[split.validation_rows], torch.from_numpy(split.validation_labels)),
@@ -232,43 +246,6 @@ def network_interactions(network: torch.nn.Module) -> Iterator[str]:
             yield names.get(type(module).__name__, "cross_attention")
 
 
-@pytest.mark.parametrize(
-    ("train_only", "both", "counts"), [(0.2, 0.4, (20, 40, 40)), (0, 1, (0, 100, 0)), (0.5, 0, (50, 0, 50))]
-)
-def test_identities_overlap_in_the_set_ratio(train_only: float, both: float, counts: tuple[int, int, int]) -> None:
-    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(100) * 7 + 3, 5))
-    split = split_identities(labels, seed=3, train_only=train_only, both=both)
-    train, validation = set(split.train_identities.tolist()), set(split.validation_identities.tolist())
-    assert (len(train - validation), len(train & validation), len(validation - train)) == counts
-    assert set(split.shared_identities.tolist()) == train & validation
-    for rows, numbered, identities in (
-        (split.train_rows, split.train_labels, split.train_identities),
-        (split.validation_rows, split.validation_labels, split.validation_identities),
-    ):
-        assert np.array_equal(identities[numbered], labels[rows])
-        assert len(rows) == 5 * len(identities) and sorted(set(numbered.tolist())) == list(range(len(identities)))
-    again = split_identities(labels, seed=3, train_only=train_only, both=both)
-    assert np.array_equal(split.train_rows, again.train_rows)
-    if counts != (0, 100, 0):
-        other = split_identities(labels, seed=4, train_only=train_only, both=both)
-        assert not np.array_equal(split.train_identities, other.train_identities)
-
-
-@pytest.mark.parametrize(
-    ("labels", "options", "message"),
-    [
-        ([], {}, "whole numbers"),
-        ([0.5, 1.0], {}, "whole numbers"),
-        ([1, -1, 2, 3], {}, "label -1 is no identity"),
-        ([1, 2, 3, 4], {"train_only": 0.8, "both": 0.4}, "add up to 1 at most"),
-        ([1, 1, 2, 2], {}, "each side needs two or more"),
-    ],
-)
-def test_labels_that_cannot_be_split_are_refused(labels: list[float], options: dict[str, float], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        split_identities(labels, **options)  # type: ignore[arg-type]
-
-
 def test_learning_rates_follow_the_papers_schedule() -> None:
     toy = Toy(SearchSettings())
     settings = toy.search.settings
@@ -279,6 +256,84 @@ def test_learning_rates_follow_the_papers_schedule() -> None:
         report = toy.search.run_epoch(*batches)
         assert report.learning_rate == pytest.approx(0.025 * factor)
         assert report.architecture_learning_rate == pytest.approx(0.002 * factor)
+
+
+def test_the_architectures_optimizer_is_adam_as_published() -> None:
+    toy = Toy(SearchSettings(schedule=ScheduleSettings(kind="constant")))
+    (train, *_), (validation, *_) = toy.batches(0)
+    toy.search.initialize_memories([train], [validation])
+    parameters = toy.model.architecture_parameters()
+    moments = [torch.zeros_like(parameter) for parameter in parameters]
+    squares = [torch.zeros_like(parameter) for parameter in parameters]
+    for step in (1, 2):
+        before = copies(parameters)
+        toy.search.step(train, validation)
+        for parameter, old, moment, square in zip(parameters, before, moments, squares, strict=True):
+            assert parameter.grad is not None
+            gradient = parameter.grad + 1e-3 * old
+            moment.mul_(0.5).add_(0.5 * gradient)
+            square.mul_(0.999).add_(0.001 * gradient**2)
+            moved = moment / (1 - 0.5**step) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
+            torch.testing.assert_close(parameter.detach(), old - 0.002 * moved)
+    plain = Toy(SearchSettings(architecture_betas=(0.9, 0.99), architecture_weight_decay=0)).search
+    (group,) = plain.architecture_optimizer.param_groups
+    assert group["betas"] == (0.9, 0.99) and group["weight_decay"] == 0
+
+
+@pytest.mark.parametrize("start", ["centroids", "zeros"])
+def test_memories_start_as_the_settings_say(start: Literal["centroids", "zeros"]) -> None:
+    toy = Toy(QUICK.model_copy(update={"epochs": 1, "memory_start": start}))
+    began: list[Tensor] = []
+
+    def batches(epoch: int) -> tuple[Iterator[tuple[Tensor, Tensor]], ...]:
+        return tuple(watched(side) for side in toy.batches(epoch))
+
+    def watched(side: list[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+        began.append(toy.search.train_memory.features.clone())
+        yield from side
+
+    search_architecture(toy.search, batches)
+    # Sides are begun with once for the centroids and once for the epoch.
+    assert len(began) == (4 if start == "centroids" else 2)
+    lengths = began[-2].norm(dim=1)
+    torch.testing.assert_close(lengths, torch.full((6,), 1.0 if start == "centroids" else 0.0))
+
+
+SEARCH = {
+    "shared_images": "all",
+    "architecture_lr": 0.01,
+    "architecture_weight_decay": 0.02,
+    "architecture_betas": [0.3, 0.9],
+    "temperature": 0.1,
+    "momentum": 0.4,
+    "memory_start": "zeros",
+}
+
+
+@pytest.mark.parametrize("stage", [{}, SEARCH])
+def test_a_search_by_recipe_is_what_the_recipe_says(stage: dict[str, Any], tmp_path: Path) -> None:
+    settings = recipe(
+        task="search",
+        model={"name": "msinet", "options": {"channels": CHANNELS}},
+        sampler={"kind": "identity", "identities": 2, "images": 2},
+        losses=[{"kind": "cluster_memory"}],
+        epochs=1,
+        search=stage,
+    )
+    images = figures()[0].mul(40).add(100).clamp(0, 255).permute(0, 2, 3, 1).to(torch.uint8).numpy()
+    data = TrainingData(images, figures()[1], IDENTITIES)
+    reports: list[SearchReport] = []
+    found = run_architecture_search(settings, data, tmp_path, device=torch.device("cpu"), report=reports.append)
+    assert found == read_genotype(tmp_path / GENOTYPE_FILE)
+    saved = torch.load(tmp_path / "last.pt", weights_only=True)
+    wanted = SearchStage.model_validate(stage)
+    assert {name: saved["settings"][ours] for name, ours in STAGE_AS_SETTINGS.items()} == {
+        name: value for name, value in wanted.model_dump(mode="json").items() if name in STAGE_AS_SETTINGS
+    }
+    (group,) = saved["architecture_optimizer"]["param_groups"]
+    assert (group["betas"], group["weight_decay"]) == (wanted.architecture_betas, wanted.architecture_weight_decay)
+    # Six identities to train, four of them shared, of eight images each, in batches of four.
+    assert reports[0].iterations == (12 if stage else 8)
 
 
 def test_batches_that_cannot_be_used_are_refused() -> None:

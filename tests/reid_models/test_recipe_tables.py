@@ -17,6 +17,7 @@ from reid_models.registry import model_spec
 from reid_models.training.architecture_search import SearchSettings
 from reid_models.training.recipe import Recipe, read_recipe
 from reid_models.training.schedules import learning_rate_factor
+from reid_models.training.search_settings import SearchStage
 from tests.reid_models.published_recipes import (
     LADDER,
     MGN_TABLE_5,
@@ -24,6 +25,7 @@ from tests.reid_models.published_recipes import (
     ROBUST_TABLE_2,
     ROBUST_TABLE_3,
     recipes,
+    written,
 )
 
 
@@ -101,6 +103,15 @@ def test_search_says_what_the_paper_says() -> None:
     assert stage.architecture_lr == defaults.architecture_learning_rate
     assert recipe.losses[0].options == {"temperature": stage.temperature, "momentum": stage.momentum}
     assert (stage.temperature, stage.momentum) == (defaults.temperature, defaults.memory_momentum)
+    # The published code's, where the paper is silent, and the paper's start of the memories.
+    assert (stage.architecture_betas, stage.architecture_weight_decay) == ((0.5, 0.999), 1e-3)
+    assert (stage.train_only, stage.both, stage.shared_images) == (0.2, 0.4, "halved")
+    assert stage.memory_start == defaults.memory_start == "centroids"
+    assert (defaults.architecture_betas, defaults.architecture_weight_decay) == (
+        stage.architecture_betas,
+        stage.architecture_weight_decay,
+    )
+    assert written("msinet_search")["search"].keys() == SearchStage.model_fields.keys()
 
 
 def test_spatial_alignment_is_told_the_row_twice_alike() -> None:

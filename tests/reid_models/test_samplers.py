@@ -91,6 +91,13 @@ def test_an_epoch_shows_nearly_all_and_a_few_epochs_show_everyone() -> None:
     assert not missed
 
 
+def test_people_with_many_images_are_not_left_over() -> None:
+    """Three people with ten groups each beside twenty with one: 50 groups, at most 12 batches of four people."""
+    labels = labels_of([40] * 3 + [4] * 20)
+    batches = [len(rows_of(IdentityPlan(labels, 4, 4, seed=seed))) for seed in range(20)]
+    assert min(batches) >= 10 and max(batches) == 12
+
+
 def test_few_images_are_repeated_and_all_of_them_shown() -> None:
     labels = np.array([0, 0, 0, 1, 2, 2, 2, 2])
     (batch,) = rows_of(IdentityPlan(labels, 3, 4, seed=0))
