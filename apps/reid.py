@@ -229,6 +229,11 @@ def export(
         typer.Option("--model-option", metavar="NAME=VALUE", help="Architectural option; repeatable.",
                      rich_help_panel=_RECIPE),
     ] = None,
+    record: Annotated[
+        list[str] | None,
+        typer.Option("--record", metavar="NAME=VALUE", help="Say how the network is fed or compared, as "
+                     "input_size=[192,96] or distance=cosine; repeatable.", rich_help_panel=_RECIPE),
+    ] = None,
     untrained: Annotated[
         bool, typer.Option("--untrained", help="Allow random weights, for tests of speed.", rich_help_panel=_RECIPE)
     ] = False,
@@ -240,7 +245,7 @@ def export(
     """Export a network, checked against PyTorch on the same images before the file is kept."""
     from apps.reid_export import run_export
 
-    run_export(model, weights, tuple(changes or ()), output, untrained, overwrite, offline)
+    run_export(model, weights, tuple(changes or ()), tuple(record or ()), output, untrained, overwrite, offline)
 
 
 @app.command(name="search-architecture")

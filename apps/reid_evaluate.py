@@ -187,10 +187,11 @@ def print_rows(rows: Sequence[dict[str, Any]], console: Console) -> None:
     table.add_column("", overflow="fold")
     table.add_column("data")
     for metric in metrics:
-        table.add_column(metric, justify="right")
+        table.add_column(metric, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(row["name"], row["sequence"], *(f"{row[metric]:.1f}" for metric in metrics))
-    console.print(table)
+        table.add_row(escape(row["name"]), escape(row["sequence"]), *(f"{row[metric]:.1f}" for metric in metrics))
+    # Where the output is no terminal, nothing says how wide it is.
+    (console if console.is_terminal else Console(file=console.file, width=200)).print(table)
 
 
 def write_results(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from apps.reid_model import load_named_model
+from apps.reid_model import load_named_model, parsed_options
 
 __all__ = ["run_export"]
 
@@ -19,6 +20,7 @@ def run_export(
     model: str,
     weights: str | None,
     options: Sequence[str],
+    record: Sequence[str],
     output: Path,
     untrained: bool,
     overwrite: bool,
@@ -42,6 +44,9 @@ def run_export(
     if output.exists() and not overwrite:
         raise InputError(f"{output} exists already: add --overwrite to replace it")
     named = load_named_model(model, weights, options, untrained=untrained, offline=offline)
+    if record:
+        changed = named.record.updated(parsed_options(record, "--record"), "--record")
+        named = dataclasses.replace(named, record=changed)
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f"{output.stem}.partial{suffix}")
     try:

@@ -12,6 +12,9 @@ from rich.table import Table
 
 __all__ = ["print_datasets", "print_models", "print_recipes", "print_weights"]
 
+#: characters of a column of text that is folded, at least
+_FOLDED = 16
+
 
 def print_models(pattern: str, json: Path | None) -> None:
     """Print the models that match, with parameters and multiply-adds counted on a network that holds no memory."""
@@ -97,15 +100,41 @@ def _matching(names: Sequence[str], pattern: str, what: str) -> list[str]:
 
 
 def _print(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    table = Table()
-    for column in columns:
-        numeric = bool(rows) and isinstance(rows[0].get(column), (int, float))
-        table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_shown(row.get(column)) for column in columns))
     console = Console()
-    # Numbers that are cut would be useless where the output is no terminal.
-    (console if console.is_terminal else Console(width=200)).print(table)
+    if not console.is_terminal:
+        console = Console(width=200)
+    widths = {column: _least_width(rows, column, column == columns[0]) for column in columns}
+    shown = list(columns)
+    # Names and numbers that are cut are useless: on a narrow terminal the last columns go.
+    while len(shown) > 1 and sum(widths[column] + 3 for column in shown) >= console.width:
+        shown.pop()
+    table = Table()
+    for column in shown:
+        numeric = isinstance(rows[0][column], (int, float))
+        table.add_column(
+            column.replace("_", " "),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=numeric or column == columns[0],
+            min_width=widths[column],
+        )
+    for row in rows:
+        table.add_row(*(_shown(row.get(column)) for column in shown))
+    console.print(table)
+    hidden = columns[len(shown) :]
+    if hidden:
+        names = ", ".join(name.replace("_", " ") for name in hidden)
+        console.print(f"{names}: in a wider terminal, or with --json", highlight=False)
+
+
+def _least_width(rows: Sequence[Mapping[str, Any]], column: str, whole: bool) -> int:
+    """Return how many characters a column needs: those of its numbers, or of its longest word where text is folded."""
+    texts = [_shown(row[column]) for row in rows]
+    heading = max(map(len, column.split("_")))
+    if whole or isinstance(rows[0][column], (int, float)):
+        return max(heading, *map(len, texts))
+    words = (word for text in texts for word in text.split())
+    return max(heading, min(_FOLDED, max(map(len, words), default=1)))
 
 
 def _shown(value: Any) -> str:

@@ -77,7 +77,7 @@ def load_named_model(
     shipped = shipped_weights(name) if name in list_models() and not untrained else None
     weights = weights or given or (None if shipped is None else shipped.name)
     record = model_spec(name).record
-    chosen = _parsed(options)
+    chosen = parsed_options(options)
     if weights is None:
         if not untrained:
             raise InputError(
@@ -127,7 +127,12 @@ def _looks_like_a_file(model: str) -> bool:
     return len(path.parts) > 1 or path.suffix.lower() in (".pt", ".pth", ".tar", ".ckpt", ".bin")
 
 
-def _parsed(options: Sequence[str]) -> dict[str, Any]:
+def parsed_options(options: Sequence[str], flag: str = "--model-option") -> dict[str, Any]:
+    """Return NAME=VALUE pairs; values are YAML.
+
+    Raises:
+        InputError: no such pair; named with ``flag``.
+    """
     import yaml
 
     from reid_models.errors import InputError
@@ -136,11 +141,11 @@ def _parsed(options: Sequence[str]) -> dict[str, Any]:
     for option in options:
         key, equals, value = option.partition("=")
         if not equals or not key:
-            raise InputError(f"--model-option {option}: give NAME=VALUE, such as pooling=average")
+            raise InputError(f"{flag} {option}: give NAME=VALUE, such as pooling=average")
         try:
             parsed[key] = yaml.safe_load(value)
         except yaml.YAMLError:
-            raise InputError(f"--model-option {option}: the value is no YAML") from None
+            raise InputError(f"{flag} {option}: the value is no YAML") from None
     if "genotype" not in parsed:
         return parsed
     from reid_models.training.run import portable_options
