@@ -103,38 +103,36 @@ def _print(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
-    widths = {column: _least_width(rows, column, column == columns[0]) for column in columns}
-    shown = list(columns)
-    # Names and numbers that are cut are useless: on a narrow terminal the last columns go.
-    while len(shown) > 1 and sum(widths[column] + 3 for column in shown) >= console.width:
-        shown.pop()
+    widths = _column_widths(rows, columns, console.width)
     table = Table()
-    for column in shown:
+    for column, width in widths.items():
         numeric = isinstance(rows[0][column], (int, float))
-        table.add_column(
-            column.replace("_", " "),
-            justify="right" if numeric else "left",
-            overflow="fold",
-            no_wrap=numeric or column == columns[0],
-            min_width=widths[column],
-        )
+        table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold", width=width)
     for row in rows:
-        table.add_row(*(_shown(row.get(column)) for column in shown))
+        table.add_row(*(_shown(row.get(column)) for column in widths))
     console.print(table)
-    hidden = columns[len(shown) :]
+    hidden = ", ".join(column.replace("_", " ") for column in columns[len(widths) :])
     if hidden:
-        names = ", ".join(name.replace("_", " ") for name in hidden)
-        console.print(f"{names}: in a wider terminal, or with --json", highlight=False)
+        console.print(f"{hidden}: in a wider terminal, or with --json", highlight=False)
 
 
-def _least_width(rows: Sequence[Mapping[str, Any]], column: str, whole: bool) -> int:
-    """Return how many characters a column needs: those of its numbers, or of its longest word where text is folded."""
-    texts = [_shown(row[column]) for row in rows]
-    heading = max(map(len, column.split("_")))
-    if whole or isinstance(rows[0][column], (int, float)):
-        return max(heading, *map(len, texts))
-    words = (word for text in texts for word in text.split())
-    return max(heading, min(_FOLDED, max(map(len, words), default=1)))
+def _column_widths(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], total: int) -> dict[str, int]:
+    """Return how wide each column is; the last ones are left out where names and numbers would be cut."""
+    texts = {column: [*column.split("_"), *(_shown(row[column]) for row in rows)] for column in columns}
+    wanted = {column: max(map(len, texts[column])) for column in columns}
+    widths = dict(wanted)
+    for column in columns[1:]:
+        if not isinstance(rows[0][column], (int, float)):
+            widths[column] = min(_FOLDED, max(len(word) for text in texts[column] for word in text.split()))
+    while len(widths) > 1 and sum(widths.values()) + 3 * len(widths) + 1 > total:
+        widths.popitem()
+    # What is left goes to the texts that are folded, a character each in turn.
+    free = total - sum(widths.values()) - 3 * len(widths) - 1
+    while free > 0 and (narrow := [column for column in widths if widths[column] < wanted[column]]):
+        for column in narrow[:free]:
+            widths[column] += 1
+        free -= len(narrow[:free])
+    return widths
 
 
 def _shown(value: Any) -> str:

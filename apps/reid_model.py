@@ -50,15 +50,11 @@ def load_named_model(
     Raises:
         InputError: unknown name, no weights, or weights that do not fit.
     """
-    import os
-
     from reid_models.checkpoints import load_checkpoint, read_description, read_state_dict, recognize_architecture
     from reid_models.errors import InputError
     from reid_models.registry import create_model, list_models, model_spec
     from reid_models.weights import resolve_weights, shipped_weights
 
-    if offline:
-        os.environ["MULTICAM_OFFLINE"] = "1"
     name, _, given = model.partition(":")
     if model.lower().endswith(".onnx"):
         raise InputError(
@@ -86,7 +82,7 @@ def load_named_model(
             )
         network = create_model(name, num_classes=num_classes, **chosen)
         return NamedModel(network.eval(), name, f"{name} untrained", record, chosen)
-    path, published = resolve_weights(name, weights)
+    path, published = resolve_weights(name, weights, offline=offline or None)
     if published is not None:
         record = published.embedding_record(record)
     else:
