@@ -33,6 +33,8 @@ def rank_data_sets(
     Raises:
         InputError: something given cannot be used.
     """
+    import numpy as np
+
     from apps.reid_evaluate import print_rows
     from reid_models.data.checks import check_evaluation_rows
     from reid_models.data.datasets import read_dataset
@@ -63,6 +65,9 @@ def rank_data_sets(
         print_warnings(warnings, console)
         with counting(f"embedding {data.name}", console) as progress:
             embedded = embed(data, progress)
+            if request.multi_query and data.multi_query is not None:
+                pool = replace(data, query=data.multi_query, gallery=data.gallery[np.zeros(0, np.int64)])
+                embedded = replace(embedded, multi_query=embed(pool, progress).query)
         rows += ranked_rows(
             label,
             embedded,

@@ -33,7 +33,7 @@ OURS, USUAL = f"multicam {version('multicam-tracker')}", "usual loop"
 #: size at which targets are set, that of Market-1501
 TARGET_SIZE = (3368, 15913)
 #: bytes for every pair of images that the usual re-ranking holds at its peak (measured)
-_USUAL_BYTES = 28
+_USUAL_BYTES = 20
 _CAMERAS = 6
 REMARKS = (
     "The usual loops are measured in the same run: per query a sorted row and a walk along it; N × N arrays in full. "

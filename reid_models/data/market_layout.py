@@ -14,6 +14,8 @@ __all__ = ["MARKET_FOLDERS", "market_data", "market_rows", "read_market1501"]
 
 #: train, query and gallery
 MARKET_FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
+#: hand-drawn boxes of the queries' identities and cameras, for multi-query evaluation; only Market-1501 itself has it
+_MULTI_QUERY_FOLDER = "gt_bbox"
 _MARKET_NAME = re.compile(r"(-?\d+)_c(\d+)(?:s\d+)?_")
 _USUAL_NAMES = {
     "market1501": ("Market-1501-v15.09.15", "market1501", "Market-1501", "Market"),
@@ -43,7 +45,9 @@ def read_market1501(root: str | os.PathLike[str], *, name: str = "market1501") -
 def market_data(name: str, folder: Path, parts: list[Path] | None = None) -> ReidData:
     """Return the data of ``folder``, whose train, query and gallery folders are there or given as ``parts``."""
     train, query, gallery = map(market_rows, parts or [folder / part for part in MARKET_FOLDERS])
-    return ReidData(name, train[train.ids > 0], query, gallery)
+    boxes = folder / _MULTI_QUERY_FOLDER
+    multi_query = market_rows(boxes) if boxes.is_dir() else None
+    return ReidData(name, train[train.ids > 0], query, gallery, multi_query)
 
 
 def market_rows(folder: Path, paths: list[Path] | None = None) -> ImageRows:

@@ -62,9 +62,19 @@ class ImageRows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReidData:
-    """The three splits of one data set."""
+    """The three splits of one data set.
+
+    Args:
+        name: what it is called.
+        train: to learn from.
+        query: looked for.
+        gallery: looked in.
+        multi_query: more images of the queries' identities and cameras, where the set has them (Market-1501's
+            ``gt_bbox``), for evaluation with several images a query.
+    """
 
     name: str
     train: ImageRows
     query: ImageRows
     gallery: ImageRows
+    multi_query: ImageRows | None = None

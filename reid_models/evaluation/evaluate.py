@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -23,19 +23,20 @@ Distance = Literal["cosine", "euclidean"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
-    """A data set's test images as vectors: query (Q, D) and gallery (G, D) float32."""
+    """A data set's test images as vectors: query (Q, D) and gallery (G, D) float32, and those of ``multi_query``."""
 
     data: ReidData
     query: NDArray[np.float32]
     gallery: NDArray[np.float32]
+    multi_query: NDArray[np.float32] | None = None
 
     def without_junk(self) -> Embedded:
         """Return it without gallery images of identity −1, which are nobody's neighbours."""
         kept = self.data.gallery.ids != -1
         if kept.all():
             return self
-        data = ReidData(self.data.name, self.data.train, self.data.query, self.data.gallery[kept])
-        return Embedded(data, self.query, self.gallery[kept])
+        data = replace(self.data, gallery=self.data.gallery[kept])
+        return replace(self, data=data, gallery=self.gallery[kept])
 
     def labels(self) -> dict[str, Any]:
         """Return ids and cameras under the names that the functions of evaluation take."""

@@ -41,23 +41,36 @@ def vehicleid(embedded: Embedded, distance: Distance, *, seed: int = 0) -> dict[
     return evaluate_gallery_draws(embedded.query, embedded.data.query.ids, distance=distance, seed=seed).percentages()
 
 
-def multi_query_ranking(embedded: Embedded, distance: Distance, pooling: str = "average") -> RankingResult:
+def multi_query_ranking(
+    embedded: Embedded,
+    distance: Distance,
+    pooling: str = "average",
+) -> RankingResult:
     """Rank once for each identity and camera of the query images, by all of them pooled into one feature.
 
+    Args:
+        embedded: the data set's vectors; where it has those of ``multi_query`` images (Market-1501's ``gt_bbox``) they
+            are pooled, else the queries' own.
+        distance: between features.
+        pooling: see :func:`pool_query_features`.
+
     Raises:
-        InputError: no identity has two query images of one camera, so this would be single-query evaluation; or as
+        InputError: no identity has two images of one camera, so this would be single-query evaluation; or as
             :func:`pool_query_features` and :func:`reid_models.evaluation.ranking.evaluate_ranking`.
     """
     rows = embedded.data.query
     owners = np.unique(np.stack([rows.ids, rows.cameras], axis=1), axis=0)
-    if len(owners) == len(rows):
+    pool, features = rows, embedded.query
+    if embedded.multi_query is not None and embedded.data.multi_query is not None:
+        pool, features = embedded.data.multi_query, embedded.multi_query
+    if len(owners) == len(pool):
         raise InputError(
             f"{embedded.data.name} has one query image for each identity and camera: there is nothing to pool, leave "
             "--multi-query out"
         )
     ids, cameras = owners.T
     pooled = pool_query_features(
-        ids, cameras, embedded.query, rows.ids, rows.cameras, pooling=pooling, normalize=distance == "cosine"
+        ids, cameras, features, pool.ids, pool.cameras, pooling=pooling, normalize=distance == "cosine"
     )
     gallery = embedded.data.gallery
     return evaluate_ranking(pooled, ids, cameras, embedded.gallery, gallery.ids, gallery.cameras, distance)
