@@ -96,9 +96,9 @@ def run_search(request: SearchRequest) -> bool:
             return True
     file = output / GENOTYPE_FILE
     if console is not None:
-        console.print(f"{genotype}  ({file})", highlight=False, soft_wrap=True)
+        console.print(f"{genotype}  ({escape(str(file))})", highlight=False, soft_wrap=True)
         console.print(
-            f"Train it: multicam reid train msinet_scratch --set model.options.genotype={file}",
+            f"Train it: multicam reid train msinet_scratch --set model.options.genotype={escape(str(file))}",
             highlight=False,
             soft_wrap=True,
         )

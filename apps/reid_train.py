@@ -124,7 +124,7 @@ def run_train(request: TrainRequest) -> bool:
     if request.evaluate and accelerator.is_main_process:
         evaluate_after_training(run, loaded, recipe, output, request.epochs_scale, console)
     if console is not None:
-        console.print(f"Weights: {output / 'weights.pt'}", highlight=False, soft_wrap=True)
+        console.print(f"Weights: {escape(str(output / 'weights.pt'))}", highlight=False, soft_wrap=True)
     return False
 
 

@@ -192,9 +192,13 @@ RECORDS: tuple[WeightsRecord, ...] = (
         "this package",
         "CUHK01 (385 identities) and CUHK03 camera pair 1 (643)",
         "AGPL-3.0-or-later",
+        input_size=(224, 112),
         distance="cosine",
-        default_threshold=0.34,
-        figures=(PublishedFigure("CUHK01 (100 test)", 0.0, 0.0), PublishedFigure("CUHK03 pair 1 (100 test)", 0.0, 0.0)),
+        default_threshold=0.31,
+        figures=(
+            PublishedFigure("CUHK01 (100 test)", 62.0, 65.1),
+            PublishedFigure("CUHK03 pair 1 (100 test)", 44.0, 45.2),
+        ),
     ),
     _msmt17(
         "osnet_x1_0",

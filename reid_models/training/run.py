@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -175,23 +176,30 @@ def train(
         model = create_model(recipe.model.name, num_classes=data.num_classes, **recipe.model.options)
     else:
         model = build_model(recipe, data.num_classes, pretrained, offline=offline)
-    # Only now: a folder that nothing is written to would be left behind.
+    is_new = not output.exists()
     folder = RunFolder(output, resume=resume, overwrite=overwrite)
     accelerator = accelerator or Accelerator()
     main = accelerator.is_main_process
     with TrainingProgress(console if main else None, output if main else None) as progress:
-        trainer = Trainer(
-            model,
-            recipe,
-            data,
-            record,
-            folder,
-            accelerator=accelerator,
-            workers=workers,
-            cache=cache,
-            progress=progress,
-            evaluate=evaluate,
-        )
+        try:
+            trainer = Trainer(
+                model,
+                recipe,
+                data,
+                record,
+                folder,
+                accelerator=accelerator,
+                workers=workers,
+                cache=cache,
+                progress=progress,
+                evaluate=evaluate,
+            )
+        except InputError:
+            # Nothing is in it yet.
+            if is_new:
+                with contextlib.suppress(OSError):
+                    output.rmdir()
+            raise
         if resume:
             trainer.resume()
         begin()
