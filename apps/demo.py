@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from apps.interrupts import StopRequest
 from apps.output_folder import OutputFolder
-from apps.settings import DEFAULT_EMBEDDER, OutputSettings, TrackSettings
+from apps.settings import ROOM_EMBEDDER, OutputSettings, TrackSettings
 from apps.simulate import RoomSettings, render_room
 from apps.validation import checked
 
@@ -33,7 +33,7 @@ class DemoSettings:
     """What to show: the room, and what tells its people apart."""
 
     room: RoomSettings
-    embedder: str = DEFAULT_EMBEDDER
+    embedder: str = ROOM_EMBEDDER
     embedder_weights: Path | None = None
 
 

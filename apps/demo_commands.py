@@ -44,7 +44,7 @@ def demo(
             help="A model name, NAME:WEIGHTS, an .onnx file, color_histogram, or none.",
             rich_help_panel=_MODELS,
         ),
-    ] = "osnet_x0_25",
+    ] = "color_histogram",
     embedder_weights: Annotated[
         Path | None, typer.Option(help="Checkpoint of the embedder.", rich_help_panel=_MODELS)
     ] = None,

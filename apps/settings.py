@@ -8,10 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tracker.pipeline import PipelineSettings
 
-__all__ = ["DEFAULT_DETECTOR", "DEFAULT_EMBEDDER", "OutputSettings", "TrackSettings"]
+__all__ = ["DEFAULT_DETECTOR", "DEFAULT_EMBEDDER", "ROOM_EMBEDDER", "OutputSettings", "TrackSettings"]
 
 DEFAULT_DETECTOR = "yolo26n.pt"
 DEFAULT_EMBEDDER = "osnet_x0_25"
+#: for our own rendered people, whom networks trained on photographs tell apart worse than their clothes' colours do
+ROOM_EMBEDDER = "color_histogram"
 
 
 class OutputSettings(BaseModel):

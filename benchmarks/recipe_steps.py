@@ -65,9 +65,7 @@ class _StepLosses(TrainingProgress):
         self.times: list[float] = []
         self.rate = 0.0
 
-    def step(
-        self, epoch: int, done: int, batches: int, terms: Mapping[str, Tensor], rate: float, speed: float
-    ) -> None:
+    def step(self, epoch: int, done: int, batches: int, terms: Mapping[str, Tensor], rate: float, speed: float) -> None:
         values = (float(value) for value in terms.values())
         self.losses.append(sum(weight * value for weight, value in zip(self._weights, values, strict=True)))
         self.times.append(time.perf_counter())
@@ -125,7 +123,9 @@ def training_slice(data: str, root: Path, identities: int) -> TrainingData:
     persons, counts = np.unique(found.train.ids[found.train.ids > 0], return_counts=True)
     chosen = persons[counts >= _IMAGES][:identities]
     if len(chosen) < identities:
-        raise InputError(f"{data} at {root} has {len(chosen)} persons with {_IMAGES} training images: lower --identities")
+        raise InputError(
+            f"{data} at {root} has {len(chosen)} persons with {_IMAGES} training images: lower --identities"
+        )
     rows = found.train[np.isin(found.train.ids, chosen)]
     return TrainingData(rows.paths, rows.training_labels(), identities, rows.cameras)
 
@@ -140,7 +140,7 @@ def loss_of_first_steps(model: str, data: TrainingData, *, steps: int, batch_siz
         batch_size: images, see :func:`shortened`.
 
     Returns:
-        ``name``, ``recipe``, ``changes``, ``input_size``, ``batch``, ``learning_rate``, ``losses`` (total of each step),
+        ``name``, ``recipe``, ``changes``, ``input_size``, ``batch``, ``learning_rate``, ``losses`` (of each step),
         ``loss_first`` and ``loss_last`` (means of five), ``images_per_second``, ``falls``, and ``stopped``: why there
         are fewer steps, or ``None``.
 
@@ -148,7 +148,9 @@ def loss_of_first_steps(model: str, data: TrainingData, *, steps: int, batch_siz
         InputError: the recipe cannot be run on the data.
     """
     if steps < 2 * _COMPARED:
-        raise InputError(f"{steps} steps are too few to compare the first and last {_COMPARED}: at least ten are needed")
+        raise InputError(
+            f"{steps} steps are too few to compare the first and last {_COMPARED}: at least ten are needed"
+        )
     from reid_models.training.run import build_model, create_accelerator, recipe_record
     from reid_models.training.trainer import Trainer
 
@@ -258,7 +260,9 @@ _HEADER = ["model", "recipe", "input", "batch", "loss, first 5", "loss, last 5",
 
 def _notes(report: Mapping[str, Any]) -> str:
     settings, machine = report["settings"], report["machine"]
-    changed = ", ".join(f"`{change}` ({', '.join(names)})" for change, names in _models_by_change(report["rows"]).items())
+    changed = ", ".join(
+        f"`{change}` ({', '.join(names)})" for change, names in _models_by_change(report["rows"]).items()
+    )
     return (
         f"{settings['steps']} steps on {settings['images']} images of {settings['identities']} persons of "
         f"{settings['data']} ({settings['folder']}). Changed in the published recipes, besides the batch: "

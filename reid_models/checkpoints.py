@@ -65,11 +65,7 @@ def load_checkpoint(model: nn.Module, checkpoint: str | os.PathLike[str] | Mappi
     own = model.state_dict()
     layout, renamed = _match_layout(model, own, state)
     optional = _OptionalKeys.of(model)
-    ignored = [
-        key
-        for key in own
-        if (optional.ours(key) and not _fits(own[key], state.get(renamed[key])))
-    ]
+    ignored = [key for key in own if (optional.ours(key) and not _fits(own[key], state.get(renamed[key])))]
     theirs_by_ours = set(renamed.values())
     ignored += [key for key in state if optional.theirs(key) and key not in theirs_by_ours]
     wanted = {key: theirs for key, theirs in renamed.items() if key not in ignored}

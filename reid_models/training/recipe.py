@@ -195,7 +195,7 @@ class Recipe(_Settings):
         Raises:
             InputError: the factor is not positive.
         """
-        if not factor > 0:
+        if not 0 < factor < float("inf"):
             raise InputError(f"--epochs-scale {factor} must be a positive number, such as 0.1")
         if factor == 1:
             return self

@@ -61,7 +61,7 @@ def test_it_leaves_the_room_the_tracks_and_the_scores(shown: Shown) -> None:
     ]  # fmt: skip
     assert_consistent(shown.folder / "track", ["cam1", "cam2"])
     record = read_json(shown.folder / "track" / "run.json")
-    assert record["embedder"].startswith("osnet_x0_25:default (")
+    assert record["embedder"] == "color_histogram (no network)"
     assert record["crops_embedded"] > 20, "identities come from the pixels"
     assert record["settings"]["sources"] == [str(shown.folder / "room" / "cameras.yaml")]
     assert {"mosaic.mp4", "contact_sheet.jpg"} <= set(record["files"])
@@ -81,9 +81,9 @@ def test_the_scores_rest_on_the_truth(shown: Shown) -> None:
     assert (settings["seed"], settings["seconds"], settings["people"], settings["frames"]) == (3, 2, 4, 30)
     rows = {(row["name"], row["sequence"]): row for row in report["rows"]}
     assert list(rows) == [
-        (name, sequence) for name in ("osnet_x0_25", "none") for sequence in ("cam1", "cam2", ALL_CAMERAS)
+        (name, sequence) for name in ("color_histogram", "none") for sequence in ("cam1", "cam2", ALL_CAMERAS)
     ]
-    for name in ("osnet_x0_25", "none"):
+    for name in ("color_histogram", "none"):
         together = rows[name, ALL_CAMERAS]
         for camera in ("cam1", "cam2"):
             truth = read_tracks(shown.folder / "room" / "truth" / f"{camera}.txt")
@@ -93,7 +93,7 @@ def test_the_scores_rest_on_the_truth(shown: Shown) -> None:
         assert together["TP"] == rows[name, "cam1"]["TP"] + rows[name, "cam2"]["TP"]
         assert together["people"] == together["GT"] == 3
     found = {entry["identity"] for entry in read_json(shown.folder / "track" / "identities.json")}
-    assert rows["osnet_x0_25", ALL_CAMERAS]["identities"] == len(found)
+    assert rows["color_histogram", ALL_CAMERAS]["identities"] == len(found)
     # Without an embedder nobody is known in two cameras, so at least one view of each who is in both counts wrong.
     assert rows["none", ALL_CAMERAS]["identities"] > rows["none", ALL_CAMERAS]["people"]
     assert rows["none", ALL_CAMERAS]["IDF1"] < min(rows["none", camera]["IDF1"] for camera in ("cam1", "cam2"))
@@ -102,13 +102,13 @@ def test_the_scores_rest_on_the_truth(shown: Shown) -> None:
 def test_the_table_shows_the_scores(shown: Shown) -> None:
     rows = read_json(shown.folder / "scores.json")["rows"]
     lines = {line.split("  ")[0].strip(): line for line in shown.out.splitlines()}
-    assert "osnet_x0_25" in shown.out and "motion alone" in shown.out
+    assert "color_histogram" in shown.out and "motion alone" in shown.out
     for sequence in ("cam1", "cam2", ALL_CAMERAS):
         figures = [f"{row[metric]:.1f}" for row in rows if row["sequence"] == sequence
                    for metric in ("MOTA", "IDF1", "HOTA")]  # fmt: skip
         assert lines[sequence].removeprefix(sequence).split() == figures
     people, identities = rows[2]["people"], rows[2]["identities"]
-    assert f"{people} people were seen; identities found: {identities} with osnet_x0_25" in shown.out
+    assert f"{people} people were seen; identities found: {identities} with color_histogram" in shown.out
 
 
 def test_by_motion_alone_there_is_nothing_to_compare_with(multicam: Command, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Made-up people to learn from: coloured figures whose light, backgrounds and poses hide who they are.
 
-A figure wears three of seven colours, on head, body and legs. Its two cameras see it under tints, before backgrounds and
-at a brightness that change pixels far more than clothes do.
+A figure wears three of seven colours, on head, body and legs. Its two cameras see it under tints, before backgrounds
+and at a brightness that change pixels far more than clothes do.
 
 Those to be found again after training wear the colours of the seven lines of the Fano plane, in all six arrangements
 each: the same colours in another order are another person, so colours without places say little, while any two of these
@@ -152,12 +152,15 @@ def _worn(colour: int, generator: np.random.Generator) -> tuple[float, ...]:
     """Return a garment's colour in one image."""
     return tuple(np.clip(np.array(_COLOURS[colour]) + generator.normal(0, 8, 3), 0, 255).tolist())
 
-TINT=.18
-BRIGHT=(.65,1.25)
+
+TINT = 0.18
+BRIGHT = (0.65, 1.25)
+
+
 def _exposed(
     scene: NDArray[np.uint8], size: tuple[int, int], camera: int, generator: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Return what a camera makes of the scene: smaller, bluish and pale or reddish and hard, darker or brighter, noisy."""
+    """Return what a camera makes of the scene: smaller, bluish and pale or reddish and hard, dark or bright, noisy."""
     small = cv2.resize(np.ascontiguousarray(scene), size[::-1], interpolation=cv2.INTER_AREA).astype(np.float64)
     warmth = (-1, 1)[camera]
     tint = 1 + warmth * np.array([-TINT, 0.0, TINT])
