@@ -23,7 +23,11 @@ def usage_problem(error: Any, arguments: Sequence[str]) -> str:
         message = f"{options[0]} is {given!r}: {_lower(reason)}"
     context = getattr(error, "ctx", None)
     if context is not None:
-        command = context.info_name if context.parent is not None else ""
+        names = []
+        while context.parent is not None:
+            names.append(context.info_name)
+            context = context.parent
+        command = " ".join(reversed(names))
     else:
         command = next((argument for argument in arguments[:1] if not argument.startswith("-")), "")
     return f"{_lower(message).rstrip('.')}; see {f'multicam {command}'.strip()} --help"
