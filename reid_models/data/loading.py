@@ -148,7 +148,6 @@ class TrainingImages(Dataset[tuple[Tensor, Tensor, list[int]]]):
 
 
 def _one_thread(_worker: int) -> None:
-    cv2.setNumThreads(1)
     torch.set_num_threads(1)
 
 
@@ -172,7 +171,17 @@ def epoch_loader(
         worker_init_fn=_one_thread,
         pin_memory=pin_memory,
     )
-    return _with_plain_errors(iter(loader)) if workers else iter(loader)
+    if not workers:
+        return iter(loader)
+    threads = cv2.getNumThreads()
+    # A forked process has none of its parent's threads: OpenCV's pool in it would wait for them for ever. So the pool
+    # is ended before the workers begin, and they inherit that there is none.
+    cv2.setNumThreads(0)
+    try:
+        batches = iter(loader)
+    finally:
+        cv2.setNumThreads(threads)
+    return _with_plain_errors(batches)
 
 
 def _with_plain_errors(

@@ -163,7 +163,7 @@ def test_a_folder_that_may_not_be_written_to(multicam: Command, studio: Studio, 
 def sizes(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     """How large the files of a run with crops are."""
     folder = tmp_path_factory.mktemp("sizes")
-    arguments = ("--detector", studio.detections, "--save-crops", "--quiet")
+    arguments = ("--detector", studio.detections, "--embedder", "color_histogram", "--save-crops", "--quiet")
     assert call("track", studio.corridor, studio.hall, "-o", folder, *arguments) == 0
     return {name: len(content) for name, content in files_in(folder).items()}
 
@@ -183,7 +183,7 @@ def test_no_space_for_one_file_leaves_everything_as_it_was(
     try:
         outcome = multicam(
             "track", studio.corridor, studio.hall, "-o", folder, "--detector", studio.detections,
-            "--save-crops", "--quiet", "--overwrite",
+            "--embedder", "color_histogram", "--save-crops", "--quiet", "--overwrite",
         )  # fmt: skip
     finally:
         resource.setrlimit(_LIMIT, everything)

@@ -174,7 +174,7 @@ def test_the_record_of_the_run(finished: Path, studio: Studio) -> None:
     threshold = record["threshold"]
     low, high = threshold["interval"]
     assert low <= threshold["threshold"] <= high
-    assert threshold["default"] == 0.8  # with the cameras' means taken off
+    assert threshold["default"] == 0.31  # of the weights that come with the package
     assert threshold["confidence"]
     for name in ("detect", "embed", "track", "identify", "write"):
         stage = record["stages"][name]

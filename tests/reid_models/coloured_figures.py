@@ -1,26 +1,24 @@
-"""Made-up people to learn from: coloured figures whose light, backgrounds and poses hide who they are.
+"""Made-up people to learn from: coloured figures in two cameras whose light, backgrounds and poses hide who they are.
 
-A figure wears three of seven colours, on head, body and legs. Its two cameras see it under tints, before backgrounds
-and at a brightness that change pixels far more than clothes do.
-
-Those to be found again after training wear the colours of the seven lines of the Fano plane, in all six arrangements
-each: the same colours in another order are another person, so colours without places say little, while any two of these
-people differ in at least two of three garments. Those to learn from wear three colours that are no such line.
+Clothes come in twos: for every figure with an upper part in one colour and a lower part in another there is one that
+wears the same two colours the other way round. The whole image's mean colour therefore says nothing about which of the
+two it is, and backgrounds, brightness and the cameras' tints change pixels far more than clothes do.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ColouredFigures", "Outfit", "photograph", "training_outfits", "unseen_outfits"]
+__all__ = ["ColouredFigures", "Outfit", "draw_outfits", "photograph"]
 
-#: blue, green, red of clothes, far enough apart to survive a tint
+Pattern = Literal["plain", "hoops", "stripes"]
+#: blue, green, red of clothes: hues far enough apart to survive a tint
 _COLOURS = (
     (40, 40, 220),
     (40, 200, 220),
@@ -28,20 +26,18 @@ _COLOURS = (
     (220, 200, 40),
     (220, 70, 40),
     (210, 60, 190),
-    (30, 30, 30),
 )
-_LINES = frozenset(frozenset((start, (start + 1) % 7, (start + 3) % 7)) for start in range(7))
 #: pixels drawn for one of the image, so that edges are smooth
-_FINENESS = 3
+_FINENESS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Outfit:
-    """What makes an identity: the numbers of the colours on its body, its legs and its head."""
+    """What makes an identity: numbers of the colours of its upper and lower part, and the upper part's pattern."""
 
-    body: int
-    legs: int
-    head: int
+    upper: int
+    lower: int
+    pattern: Pattern
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,116 +49,109 @@ class ColouredFigures:
     cameras: NDArray[np.int64]
 
 
-def unseen_outfits() -> list[Outfit]:
-    """Return the 42 outfits in the colours of lines: none of them, nor their three colours, are trained on."""
-    return [outfit for outfit in _all_outfits() if _is_line(outfit)]
-
-
-def training_outfits(count: int, seed: int) -> list[Outfit]:
-    """Return ``count`` of the 168 outfits whose colours are no line, drawn with ``seed``."""
-    outfits = [outfit for outfit in _all_outfits() if not _is_line(outfit)]
-    chosen = np.random.default_rng(seed).choice(len(outfits), count, replace=False)
-    return [outfits[number] for number in chosen.tolist()]
+def draw_outfits(count: int, seed: int) -> list[Outfit]:
+    """Return ``count`` different outfits, an even number: each is followed by the same colours the other way round."""
+    colours = range(len(_COLOURS))
+    pairs = [(a, b, pattern) for a in colours for b in colours if a < b for pattern in get_args(Pattern)]
+    if count % 2 or not 0 < count <= 2 * len(pairs):
+        raise ValueError(f"{count} outfits: an even number up to {2 * len(pairs)} can be had")
+    chosen = np.random.default_rng(seed).choice(len(pairs), count // 2, replace=False)
+    drawn = (pairs[number] for number in chosen.tolist())
+    return [outfit for a, b, pattern in drawn for outfit in (Outfit(a, b, pattern), Outfit(b, a, pattern))]
 
 
 def photograph(
-    outfits: Sequence[Outfit], *, images_per_camera: int, size: tuple[int, int], seed: int
+    outfits: Sequence[Outfit], *, images_per_camera: int, cameras: int = 2, size: tuple[int, int] = (64, 32), seed: int
 ) -> ColouredFigures:
-    """Return ``images_per_camera`` images of each outfit in each of two cameras; identities are outfits' positions.
+    """Return ``images_per_camera`` images of each outfit in each camera; identities are the outfits' positions.
 
     Args:
         outfits: who is photographed.
-        images_per_camera: each with its own pose, place, scale, brightness, noise and background.
+        images_per_camera: of each, every one with its own pose, place, scale, brightness, noise and background.
+        cameras: each with a tint and a contrast of its own, the same for the same ``seed``.
         size: (height, width) of the images.
         seed: decides everything random.
     """
     generator = np.random.default_rng(seed)
-    images, ids, cameras = [], [], []
+    tints = generator.uniform(0.8, 1.2, (cameras, 3))
+    gammas = generator.uniform(0.8, 1.25, cameras)
+    images, ids, seen_by = [], [], []
     for identity, outfit in enumerate(outfits):
-        for camera in (0, 1):
+        for camera in range(cameras):
             for _ in range(images_per_camera):
                 scene = _figure(outfit, _background(size, generator), generator)
-                images.append(_exposed(scene, size, camera, generator))
+                images.append(_exposed(scene, size, tints[camera], float(gammas[camera]), generator))
                 ids.append(identity)
-                cameras.append(camera)
-    return ColouredFigures(np.stack(images), np.array(ids, np.int64), np.array(cameras, np.int64))
-
-
-def _all_outfits() -> list[Outfit]:
-    return [Outfit(*colours) for colours in itertools.permutations(range(len(_COLOURS)), 3)]
-
-
-def _is_line(outfit: Outfit) -> bool:
-    return frozenset((outfit.body, outfit.legs, outfit.head)) in _LINES
+                seen_by.append(camera)
+    return ColouredFigures(np.stack(images), np.array(ids, np.int64), np.array(seen_by, np.int64))
 
 
 def _background(size: tuple[int, int], generator: np.random.Generator) -> NDArray[np.uint8]:
-    """Return walls and furniture (H, W, 3) without much colour, ``_FINENESS`` times as fine as the image."""
+    """Return pale walls and furniture (H, W, 3), ``_FINENESS`` times as fine as the image."""
     height, width = (length * _FINENESS for length in size)
     canvas = np.empty((height, width, 3), np.uint8)
-    canvas[:] = _greyish(generator)
-    for _ in range(generator.integers(6, 14)):
+    canvas[:] = _pale(generator)
+    for _ in range(generator.integers(3, 8)):
         top, left = generator.integers(-height // 4, height), generator.integers(-width // 4, width)
         rows, columns = generator.integers(height // 8, height // 2), generator.integers(width // 8, width)
         corner, opposite = (int(left), int(top)), (int(left + columns), int(top + rows))
-        cv2.rectangle(canvas, corner, opposite, _greyish(generator), thickness=-1)
+        cv2.rectangle(canvas, corner, opposite, _pale(generator), thickness=-1)
     return canvas
 
 
-def _greyish(generator: np.random.Generator) -> tuple[float, ...]:
-    values = generator.uniform(20, 235) + generator.uniform(-PALE, PALE, 3)
-    return tuple(np.clip(values, 0, 255).tolist())
-
-
-PALE = 10
+def _pale(generator: np.random.Generator) -> tuple[float, ...]:
+    """Return a colour that is nearly grey, dark or light."""
+    return tuple(np.clip(generator.uniform(20, 235) + generator.uniform(-25, 25, 3), 0, 255).tolist())
 
 
 def _figure(outfit: Outfit, canvas: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw a walking figure on ``canvas`` and return it, or its mirror image."""
+    """Draw a walking figure on ``canvas`` and return it, facing left or right."""
     height, width = canvas.shape[:2]
     tall = height * generator.uniform(0.72, 0.95)
     wide = tall * generator.uniform(0.17, 0.22)
     middle = width * generator.uniform(0.4, 0.6)
     top = generator.uniform(0, height - tall)
     swing, lean = tall * generator.uniform(0, 0.14), tall * generator.uniform(-0.04, 0.04)
-    neck, waist, feet = top + 0.19 * tall, top + 0.56 * tall, top + tall
+    neck, waist, feet = top + 0.17 * tall, top + 0.54 * tall, top + tall
+    upper, lower = _worn(outfit.upper, generator), _worn(outfit.lower, generator)
 
     def point(x: float, y: float) -> tuple[int, int]:
         return round(x), round(y)
 
-    legs = _worn(outfit.legs, generator)
     for side in (-1, 1):
-        hip, foot = middle + side * 0.4 * wide, middle + side * (0.4 * wide + swing)
-        cv2.line(canvas, point(hip, waist - 0.03 * tall), point(foot, feet), legs, round(0.8 * wide))
-    body = _worn(outfit.body, generator)
-    left, right = point(middle + lean - wide, neck), point(middle + lean + wide, neck)
-    hem = point(middle + 0.75 * wide, waist), point(middle - 0.75 * wide, waist)
-    cv2.fillPoly(canvas, [np.array([left, right, *hem], np.int32)], body)
-    for side, shoulder in ((-1, left), (1, right)):
-        hand = point(middle + lean + side * (wide + 0.6 * swing), waist)
-        cv2.line(canvas, shoulder, hand, body, round(0.4 * wide))
-    face = point(middle + 1.3 * lean, top + 0.11 * tall)
-    radius = round(0.13 * tall)
-    cv2.circle(canvas, face, radius, _worn(outfit.head, generator), -1)
-    cv2.circle(canvas, (face[0], face[1] + radius // 3), radius // 2, (120, 150, 200), -1)
+        cv2.line(canvas, point(middle + side * wide * 0.4, waist - 0.03 * tall),
+                 point(middle + side * (wide * 0.4 + swing), feet), lower, round(0.55 * wide))  # fmt: skip
+    hem = 0.75 * wide
+    body = [point(middle + lean - wide, neck), point(middle + lean + wide, neck),
+            point(middle + hem, waist), point(middle - hem, waist)]  # fmt: skip
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(mask, [np.array(body, np.int32)], 255)
+    for side in (-1, 1):
+        cv2.line(mask, body[0] if side < 0 else body[1],
+                 point(middle + lean + side * (wide + 0.6 * swing), waist), 255, round(0.4 * wide))  # fmt: skip
+    rows, columns = np.mgrid[:height, :width]
+    period = 0.1 * tall
+    bands = {"plain": None, "hoops": rows - neck, "stripes": columns - middle - 0.25 * period}[outfit.pattern]
+    canvas[mask > 0] = upper
+    if bands is not None:
+        canvas[(mask > 0) & (bands % period < 0.4 * period)] = 245
+    cv2.circle(canvas, point(middle + 1.3 * lean, top + 0.085 * tall), round(0.08 * tall),
+               generator.choice([(110, 140, 190), (60, 80, 120), (150, 175, 215)]).tolist(), -1)  # fmt: skip
     return canvas[:, ::-1] if generator.random() < 0.5 else canvas
 
 
 def _worn(colour: int, generator: np.random.Generator) -> tuple[float, ...]:
-    """Return a garment's colour in one image."""
     return tuple(np.clip(np.array(_COLOURS[colour]) + generator.normal(0, 8, 3), 0, 255).tolist())
 
 
-TINT = 0.18
-BRIGHT = (0.65, 1.25)
-
-
 def _exposed(
-    scene: NDArray[np.uint8], size: tuple[int, int], camera: int, generator: np.random.Generator
+    scene: NDArray[np.uint8],
+    size: tuple[int, int],
+    tint: NDArray[np.float64],
+    gamma: float,
+    generator: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    """Return what a camera makes of the scene: smaller, bluish and pale or reddish and hard, dark or bright, noisy."""
+    """Return what the camera makes of the scene: smaller, tinted, darker or brighter, noisy."""
     small = cv2.resize(np.ascontiguousarray(scene), size[::-1], interpolation=cv2.INTER_AREA).astype(np.float64)
-    warmth = (-1, 1)[camera]
-    tint = 1 + warmth * np.array([-TINT, 0.0, TINT])
-    exposed = 255 * (small / 255) ** (1 + 0.12 * warmth) * tint * generator.uniform(*BRIGHT)
+    exposed = 255 * (small / 255) ** gamma * tint * generator.uniform(0.65, 1.25)
     return np.clip(exposed + generator.normal(0, 6, exposed.shape), 0, 255).round().astype(np.uint8)

@@ -85,9 +85,13 @@ def test_every_record_is_of_a_model_and_complete() -> None:
         assert re.fullmatch(r"[a-z0-9_]+", record.name), "a name may not look like a file"
         assert record.sha256 is None or re.fullmatch("[0-9a-f]{64}", record.sha256)
         assert record.shipped or record.source.startswith("https://")
+        assert all(0 < value < 100 for figure in record.figures for value in figure[1:])
+        if record.shipped:
+            # Ours say themselves how they are fed and compared.
+            continue
         assert record.input_size == model_spec(record.model).record.input_size
         assert record.trunk_only or record.distance == model_spec(record.model).record.distance
-        assert all(0 < figure.mean_average_precision < figure.rank1 < 100 for figure in record.figures)
+        assert all(figure.mean_average_precision < figure.rank1 for figure in record.figures)
     files = {(record.file_name, record.source) for record in records}
     assert len({name for name, _ in files}) == len(files), "two sources would share a place in the cache"
 
