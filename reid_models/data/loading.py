@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from reid_models.data.composites import Composites, blend_at_waist
 from reid_models.data.samplers import BatchPlan, PlannedImage
 from reid_models.data.transforms import Augmenter
 from reid_models.errors import InputError
@@ -53,31 +54,42 @@ class ImageStore:
         images: N files, or N arrays (H, W, 3) BGR uint8.
         size: (height, width) they are resized to.
         cache: keep them decoded; ``None``: when they take less than two fifths of the free memory.
+        composites: M further images, rows N to N + M - 1, made of those when they are asked for.
     """
 
     def __init__(
-        self, images: Sequence[Path] | NDArray[np.uint8], size: tuple[int, int], cache: bool | None = None
+        self,
+        images: Sequence[Path] | NDArray[np.uint8],
+        size: tuple[int, int],
+        cache: bool | None = None,
+        composites: Composites | None = None,
     ) -> None:
         self._images = images
+        self._composites = composites
         self.size = size
         self._pixels: NDArray[np.uint8] | None = None
         wanted = len(images) * size[0] * size[1] * 3
         self.cached = wanted < _CACHE_SHARE * _free_memory() if cache is None else cache
 
     def __len__(self) -> int:
+        return len(self._images) + (0 if self._composites is None else len(self._composites))
+
+    @property
+    def files(self) -> int:
+        """Number of images N that are not made of others."""
         return len(self._images)
 
     def load(self, progress: Progress | None = None) -> None:
         """Decode all images into memory if they are to be cached; ``progress`` is told the number done so far."""
         if not self.cached or self._pixels is not None:
             return
-        pixels = np.empty((len(self), *self.size, 3), np.uint8)
+        pixels = np.empty((self.files, *self.size, 3), np.uint8)
 
         def fill(index: int) -> None:
             pixels[index] = self._decode(index)
 
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            for done, _ in enumerate(pool.map(fill, range(len(self)), chunksize=16), 1):
+            for done, _ in enumerate(pool.map(fill, range(self.files), chunksize=16), 1):
                 if progress is not None:
                     progress(done)
         self._pixels = pixels
@@ -88,12 +100,22 @@ class ImageStore:
         Raises:
             InputError: the file is no image that can be decoded.
         """
+        if self._composites is not None and index >= self.files:
+            upper, lower, waist = self._parts(self._composites, index)
+            return blend_at_waist(self[upper], self[lower], waist)
         if self._pixels is not None:
             return np.asarray(self._pixels[index])
         return self._decode(index)
 
+    def _parts(self, composites: Composites, index: int) -> tuple[int, int, float]:
+        place = index - self.files
+        return int(composites.upper[place]), int(composites.lower[place]), float(composites.waist[place])
+
     def name(self, index: int) -> str:
         """Return the file's name, or the number of an image that came from memory."""
+        if self._composites is not None and index >= self.files:
+            upper, lower, _ = self._parts(self._composites, index)
+            return f"{self.name(upper)} above {self.name(lower)}"
         image = self._images[index]
         return image.name if isinstance(image, Path) else f"image {index}"
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from reid_models.data.composites import CompositeSettings
 from reid_models.data.transforms import AugmentationSettings
 from reid_models.errors import InputError
 from reid_models.names import nearest_name_hint
@@ -164,7 +165,10 @@ class Recipe(_Settings):
         dataset: that the published figure is made on, used when none is named.
         input_size: (height, width); ``None``: the model's own.
         resolutions: sizes before ``input_size``, in order of ``until``.
+        composites: made-up identities beside those of the data set.
         classifier_only_epochs: at the start, only classifiers learn.
+        plain_statistics: at the end, estimate batch-norm statistics again from the training images as they are: jitter
+            and erased rectangles, which no image has later, are then not in them.
     """
 
     name: str
@@ -178,12 +182,14 @@ class Recipe(_Settings):
     input_size: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]] | None = None
     resolutions: tuple[ResolutionStage, ...] = ()
     augmentation: AugmentationSettings = AugmentationSettings()
+    composites: CompositeSettings | None = None
     sampler: SamplerSettings = SamplerSettings()
     losses: tuple[LossSettings, ...] = Field(min_length=1)
     optimizer: OptimizerSettings
     schedule: ScheduleSettings = ScheduleSettings()
     epochs: int = Field(ge=1)
     classifier_only_epochs: int = Field(default=0, ge=0)
+    plain_statistics: bool = False
     averaging: AveragingSettings | None = None
     evaluation: EvaluationSettings = EvaluationSettings()
     search: SearchStage | None = None

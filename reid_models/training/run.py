@@ -20,7 +20,7 @@ from reid_models.registry import create_model, model_spec
 from reid_models.training.progress import TrainingProgress
 from reid_models.training.recipe import Recipe
 from reid_models.training.run_files import RunFolder, save_weights
-from reid_models.training.trainer import EpochReport, Trainer, TrainingData
+from reid_models.training.trainer import EpochReport, Trainer, TrainingData, num_training_classes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -171,11 +171,12 @@ def train(
         InputError: something given cannot be used, or the loss is no longer finite.
     """
     record = recipe_record(recipe)
+    classes = num_training_classes(data, recipe)
     if resume:
         # Initial weights, which may not be had any more, are those of the checkpoint.
-        model = create_model(recipe.model.name, num_classes=data.num_classes, **recipe.model.options)
+        model = create_model(recipe.model.name, num_classes=classes, **recipe.model.options)
     else:
-        model = build_model(recipe, data.num_classes, pretrained, offline=offline)
+        model = build_model(recipe, classes, pretrained, offline=offline)
     is_new = not output.exists()
     folder = RunFolder(output, resume=resume, overwrite=overwrite)
     accelerator = accelerator or Accelerator()

@@ -15,9 +15,10 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from reid_models.data.composites import Composites, plan_composites
 from reid_models.data.loading import ImageStore, TrainingImages, epoch_loader
 from reid_models.data.samplers import BatchPlan, IdentityPlan, ShuffledPlan
-from reid_models.data.transforms import Augmenter
+from reid_models.data.transforms import AugmentationSettings, Augmenter
 from reid_models.errors import InputError
 from reid_models.records import EmbeddingRecord
 from reid_models.training.objective import Objective
@@ -28,7 +29,7 @@ from reid_models.training.run_files import RunFolder
 from reid_models.training.schedules import learning_rate_factor
 from reid_models.training.weight_averaging import WeightAverage, estimate_batch_norm
 
-__all__ = ["EpochReport", "Trainer", "TrainingData"]
+__all__ = ["EpochReport", "Trainer", "TrainingData", "num_training_classes"]
 
 #: images from which batch-norm statistics are estimated again after averaging, at most
 _BATCH_NORM_IMAGES = 8192
@@ -45,6 +46,7 @@ class TrainingData:
         labels: (N,) int64 classes from 0, or (N, A) float32 attributes in 0..1.
         num_classes: classes or attributes.
         cameras: (N,) int64, for camera-aware batches.
+        made_up: labels and cameras at the end that are of composites, not of images.
 
     Raises:
         InputError: images, labels and classes do not belong together.
@@ -54,10 +56,11 @@ class TrainingData:
     labels: NDArray[np.generic]
     num_classes: int
     cameras: NDArray[np.int64] | None = None
+    made_up: int = 0
 
     def __post_init__(self) -> None:
         labels, classes = self.labels, self.num_classes
-        if len(self.images) != len(labels):
+        if len(self.images) != len(labels) - self.made_up:
             raise InputError(f"{len(self.images)} images but {len(labels)} labels: give one for each")
         if labels.ndim == 2 and labels.shape[1] != classes:
             raise InputError(f"labels have {labels.shape[1]} columns, but there are {classes} attributes")
@@ -124,12 +127,15 @@ class Trainer:
         self._progress = progress or TrainingProgress(None)
         self._evaluate = evaluate
         self._store: ImageStore | None = None
+        self._composites: Composites | None = None
+        if recipe.composites is not None:
+            self._data, self._composites = _with_composites(data, recipe)
         self._plan = self._batch_plan()
         torch.manual_seed(recipe.seed)
         device = self.accelerator.device
         network = model.to(device).to(memory_format=torch.channels_last)
         objective = Objective(
-            recipe.losses, self._sample_output(network), data.num_classes, self._positive_ratios()
+            recipe.losses, self._sample_output(network), self._data.num_classes, self._positive_ratios()
         ).to(device)
         self._optimizer = create_optimizer(network, recipe.optimizer)
         self._network = network
@@ -187,11 +193,13 @@ class Trainer:
             yield report
 
     def finish(self) -> None:
-        """Give the network the averaged weights, if the recipe averages, with batch-norm statistics of their own."""
-        if self._average is None or not self._average.collected:
-            return
-        self._average.apply_mean(self._network)
-        self.estimate_batch_norm()
+        """Give the network the averaged weights, if the recipe averages, and the batch-norm statistics it asks for."""
+        averaged = self._average is not None and self._average.collected > 0
+        if averaged:
+            assert self._average is not None
+            self._average.apply_mean(self._network)
+        if averaged or self.recipe.plain_statistics:
+            self.estimate_batch_norm()
 
     def sample(self, number: int) -> None:
         """Give the network weights drawn from SWAG's Gaussian, the same for the same ``number``."""
@@ -205,12 +213,18 @@ class Trainer:
         return self._network
 
     def estimate_batch_norm(self) -> None:
-        """Estimate batch-norm statistics from the training images, augmented as in training."""
+        """Estimate batch-norm statistics from the training images, augmented as in training, or as they are."""
         dataset = self._dataset(self.recipe.epochs)
-        count = max(1, _BATCH_NORM_IMAGES // self._plan.batch_size)
+        plan = self._plan
+        if self.recipe.plain_statistics:
+            plain = AugmentationSettings(erasing=None)
+            dataset = TrainingImages(dataset.store, dataset.labels, Augmenter(plain, self._record, self.recipe.seed))
+            files = dataset.store.files
+            plan = ShuffledPlan(files, min(plan.batch_size, files), self.recipe.seed)
+        count = max(1, _BATCH_NORM_IMAGES // plan.batch_size)
 
         def batches() -> Iterator[Tensor]:
-            loader = epoch_loader(dataset, self._plan, self.recipe.epochs, workers=self._workers)
+            loader = epoch_loader(dataset, plan, self.recipe.epochs, workers=self._workers)
             for number, (images, _, _) in enumerate(loader):
                 if number == count:
                     return
@@ -337,8 +351,8 @@ class Trainer:
         size = self._size(epoch)
         if self._store is None or self._store.size != size:
             self._store = None
-            self._store = ImageStore(self._data.images, size, self._cache)
-            self._store.load(self._progress.loading(len(self._store), size) if self._store.cached else None)
+            self._store = ImageStore(self._data.images, size, self._cache, self._composites)
+            self._store.load(self._progress.loading(self._store.files, size) if self._store.cached else None)
         augmenter = Augmenter(self.recipe.augmentation, self._record, self.recipe.seed)
         return TrainingImages(self._store, self._data.labels, augmenter)
 
@@ -377,6 +391,31 @@ class Trainer:
 
     def _to_device(self, images: Tensor) -> Tensor:
         return images.to(self.accelerator.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+
+
+def num_training_classes(data: TrainingData, recipe: Recipe) -> int:
+    """Return the classes a network must be built for: those of ``data`` and of the recipe's composites.
+
+    Raises:
+        InputError: composites cannot be made of ``data``.
+    """
+    return data.num_classes if recipe.composites is None else _with_composites(data, recipe)[0].num_classes
+
+
+def _with_composites(data: TrainingData, recipe: Recipe) -> tuple[TrainingData, Composites]:
+    assert recipe.composites is not None
+    if data.labels.ndim != 1 or data.cameras is None:
+        raise InputError(f"the recipe {recipe.name}: composites need identities and cameras: take composites out")
+    labels = np.asarray(data.labels, np.int64)
+    made = plan_composites(labels, data.cameras, recipe.composites, recipe.seed)
+    more = TrainingData(
+        data.images,
+        np.concatenate([labels, made.labels]),
+        int(made.labels.max()) + 1,
+        np.concatenate([data.cameras, made.cameras]),
+        len(made),
+    )
+    return more, made
 
 
 def _not_finite(network: nn.Module) -> str | None:
