@@ -33,6 +33,7 @@ def build_detector(settings: TrackSettings, cameras: Sequence[CameraSettings]) -
         half=settings.half,
         runtime=settings.runtime,
         camera_detections=files,
+        offline=settings.offline or None,
     )
 
 
@@ -48,6 +49,7 @@ def build_embedder(settings: TrackSettings) -> Embedder | None:
         device=settings.device,
         half=settings.half,
         runtime=settings.runtime,
+        offline=settings.offline or None,
     )
 
 

@@ -86,6 +86,9 @@ def track(
     embedder_weights: Annotated[
         Path | None, typer.Option(help="Checkpoint of the embedder.", rich_help_panel=_MODELS)
     ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Never download models or weights.", rich_help_panel=_MODELS)
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda:0, …", rich_help_panel=_MODELS)] = "auto",
     half: Annotated[
         bool, typer.Option("--half", help="16-bit precision where the device has it.", rich_help_panel=_MODELS)
@@ -159,6 +162,7 @@ def track(
         runtime=runtime,
         embedder=embedder,
         embedder_weights=embedder_weights,
+        offline=offline,
         stride=stride,
         max_frames=max_frames,
         seed=seed,

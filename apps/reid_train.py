@@ -68,6 +68,7 @@ def run_train(request: TrainRequest) -> bool:
     from apps.reid_data import load_with_progress, print_warnings
     from reid_models.training.run import create_accelerator, train
     from reid_models.training.run_files import RunFolder
+    from reid_models.training.trainer import num_training_classes
 
     accelerator = create_accelerator(request.device, request.precision)
     console = console if accelerator.is_main_process else None
@@ -85,10 +86,12 @@ def run_train(request: TrainRequest) -> bool:
             return
         print_warnings(loaded.warnings, console)
         data = loaded.training
+        kind = "attributes" if recipe.task == "attributes" else "classes"
+        made_up = num_training_classes(data, recipe) - data.num_classes
+        composites = f" and {made_up} composites" if made_up else ""
         scale = f", schedule × {request.epochs_scale:g}" if request.epochs_scale != 1 else ""
         console.print(
-            f"{recipe.name}: {recipe.model.name}, {len(data.labels)} images, {data.num_classes} "
-            f"{'attributes' if recipe.task == 'attributes' else 'classes'}, "
+            f"{recipe.name}: {recipe.model.name}, {len(data.labels)} images, {data.num_classes} {kind}{composites}, "
             f"{recipe.epochs} epoch{'' if recipe.epochs == 1 else 's'}{scale}, on {accelerator.device}, "
             f"seed {recipe.seed}",
             highlight=False,

@@ -47,6 +47,7 @@ class TrackSettings(BaseModel):
     runtime: str = Field(default="auto", pattern="^(auto|openvino|onnxruntime|torch)$")
     embedder: str = DEFAULT_EMBEDDER
     embedder_weights: Path | None = None
+    offline: bool = False
     stride: int = Field(default=1, ge=1)
     max_frames: int | None = Field(default=None, ge=1)
     seed: int = 0

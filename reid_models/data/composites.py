@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from reid_models.errors import InputError
 
 __all__ = ["CompositeSettings", "Composites", "blend_at_waist", "plan_composites"]
 
+_Share = Annotated[float, Field(ge=0, le=1)]
 #: share of the height over which the two halves are blended into each other
 _SEAM = 0.04
 
@@ -33,7 +35,14 @@ class CompositeSettings(BaseModel):
 
     per_identity: int = Field(default=1, ge=1)
     images_per_camera: int = Field(default=4, ge=1)
-    waist: tuple[float, float] = (0.42, 0.54)
+    waist: tuple[_Share, _Share] = (0.42, 0.54)
+
+    @field_validator("waist")
+    @classmethod
+    def _in_order(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] > value[1]:
+            raise ValueError("waist must be the lower share first")
+        return value
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reid_models.data.composites import CompositeSettings
 from reid_models.data.transforms import AugmentationSettings
@@ -129,6 +129,12 @@ class AveragingSettings(_Settings):
     decay: float = Field(default=0.9, gt=0, lt=1)
     samples: int = Field(default=0, ge=0)
 
+    @model_validator(mode="after")
+    def _only_swag_draws(self) -> AveragingSettings:
+        if self.samples and self.kind != "swag":
+            raise ValueError(f"averaging.samples are drawn from SWAG's Gaussian, but averaging.kind is {self.kind}")
+        return self
+
 
 class ResolutionStage(_Settings):
     """Train at ``size`` (height, width) until epoch ``until``; a schedule that starts small is several times faster."""
@@ -194,6 +200,12 @@ class Recipe(_Settings):
     evaluation: EvaluationSettings = EvaluationSettings()
     search: SearchStage | None = None
     seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @model_validator(mode="after")
+    def _composites_are_people(self) -> Recipe:
+        if self.composites is not None and self.task != "reid":
+            raise ValueError(f"composites are made of people: take them out for the task {self.task!r}")
+        return self
 
     def scaled(self, factor: float) -> Recipe:
         """Return the recipe with its schedule shortened: every epoch and milestone multiplied by ``factor``.
@@ -329,6 +341,8 @@ def _explained(error: ValidationError) -> str:
         return f"unknown key {name!r}: {nearest_name_hint(str(place[-1]), known)}"
     if problem["type"] == "missing":
         return f"{name} is missing"
+    if problem["type"] == "value_error":
+        return str(problem["msg"]).removeprefix("Value error, ")
     shown = repr(problem["input"])
     return f"{name} = {shown if len(shown) < 80 else '…'}: {problem['msg'].lower()}"
 

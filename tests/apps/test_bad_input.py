@@ -296,3 +296,18 @@ def test_an_embedder_that_goes_wrong_in_the_middle(
     )  # fmt: skip
     # The hall is empty at first: what was done until somebody came is kept, and the line says where.
     assert_one_line(outcome, "odd.onnx", *fragments, f"is in {tmp_path / 'out'}")
+
+
+@pytest.mark.parametrize("what", ["detector", "embedder"])
+def test_offline_what_would_be_downloaded_is_named(
+    multicam: Command, studio: Studio, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MULTICAM_CACHE", str(tmp_path / "cache"))
+    models = {"detector": studio.detections, "embedder": "none"}
+    models[what] = {"detector": "yolo26n.pt", "embedder": "osnet_x1_0:msmt17"}[what]
+    outcome = multicam(
+        "track", studio.hall, "-o", tmp_path / "out", "--detector", models["detector"], "--embedder",
+        models["embedder"], "--offline", "--quiet",
+    )  # fmt: skip
+    assert_one_line(outcome, models[what].partition(":")[0], "not in the cache", "downloads are off (--offline")
+    assert not (tmp_path / "out").exists()

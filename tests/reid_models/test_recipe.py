@@ -147,6 +147,8 @@ def test_later_changes_win(whole: str) -> None:
         ("input_size=[8,8]", "input_size.0 = 8: input should be greater than or equal to 16"),
         ("resolutions.0.size=[0,0]", "resolutions.0.size.0 = 0: input should be greater than or equal to 16"),
         ("seed=-1", "seed = -1: input should be greater than or equal to 0"),
+        ("averaging={kind: swa, start: 1, samples: 3}", "averaging.samples are drawn from SWAG's Gaussian, but"),
+        ("composites={waist: [0.6, 0.4]}", "waist must be the lower share first"),
         ("model.name.first=1", "model.name = {'first': 1}: input should be a valid string"),
     ],
 )

@@ -27,6 +27,7 @@ def create_detector(
     half: bool = False,
     runtime: str = "auto",
     camera_detections: Mapping[str, str | Path] | None = None,
+    offline: bool | None = None,
 ) -> Detector:
     """Return the detector that ``spec`` names.
 
@@ -45,6 +46,7 @@ def create_detector(
         half: compute in half precision where the device can.
         runtime: what runs an ONNX network: ``"auto"``, ``"openvino"`` or ``"onnxruntime"``.
         camera_detections: camera name → detection file, for ``"mot:PATH"``.
+        offline: never download a model that is given by name; ``None``: as ``MULTICAM_OFFLINE`` says.
 
     Raises:
         InputError: something given cannot be used; the message says what and why.
@@ -92,4 +94,5 @@ def create_detector(
         classes=classes,
         device=device,
         half=half,
+        offline=offline,
     )

@@ -66,6 +66,7 @@ class YoloDetector:
         classes: wanted class numbers; ``None``: all.
         device: ``"auto"`` (the first CUDA device, else the processor), ``"cpu"``, ``"cuda:0"``, ``"mps"``, …
         half: compute in float16; ultralytics does so on accelerators only.
+        offline: never download; ``None``: as ``MULTICAM_OFFLINE`` says.
 
     Attributes:
         class_names: class number → name.
@@ -88,12 +89,13 @@ class YoloDetector:
         classes: Sequence[int] | None = (0,),
         device: str = "auto",
         half: bool = False,
+        offline: bool | None = None,
     ) -> None:
         ultralytics = _import_ultralytics()
         self.confidence = _DEFAULT_CONFIDENCE if confidence is None else confidence
         self.iou = _DEFAULT_IOU if iou is None else iou
         self.dropped = 0
-        self._path = _resolve(str(model))
+        self._path = _resolve(str(model), _offline_wanted() if offline is None else offline)
         self._name = self._path.name
         self._model = _load(self._path)
         self._settings: dict[str, Any] = {
@@ -214,7 +216,11 @@ def _import_ultralytics() -> Any:
     return ultralytics
 
 
-def _resolve(model: str) -> Path:
+def _offline_wanted() -> bool:
+    return os.environ.get("MULTICAM_OFFLINE", "").strip().lower() not in ("", "0", "false", "no", "off")
+
+
+def _resolve(model: str, offline: bool) -> Path:
     """Return the file of a model, downloaded first if it is a name of ultralytics that is not in the cache yet."""
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES, attempt_download_asset
 
@@ -239,6 +245,11 @@ def _resolve(model: str) -> Path:
     kept = folder / name
     if kept.is_file():
         return kept
+    if offline:
+        raise InputError(
+            f"{name} is not in the cache, and downloads are off (--offline or MULTICAM_OFFLINE): copy it to {kept}, or "
+            "give a .pt or .onnx file"
+        )
     _log.info("downloading %s into %s", name, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

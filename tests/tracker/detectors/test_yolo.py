@@ -201,6 +201,19 @@ def test_without_network_a_remedy_is_named(tmp_path: Path, monkeypatch: pytest.M
     assert list((tmp_path / "cache" / "weights").iterdir()) == []
 
 
+def test_offline_nothing_is_asked_of_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ultralytics.utils import downloads
+
+    monkeypatch.setenv("MULTICAM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(downloads, "attempt_download_asset", lambda *_, **__: pytest.fail("the network was used"))
+    with pytest.raises(InputError, match=r"yolo26n\.pt is not in the cache, and downloads are off .*: copy it to .*"):
+        create_detector("yolo26n.pt", offline=True)
+    monkeypatch.setenv("MULTICAM_OFFLINE", "1")
+    with pytest.raises(InputError, match="downloads are off"):
+        create_detector("yolo26n.pt")
+    assert not (tmp_path / "cache").exists()
+
+
 def test_unknown_names_and_options_are_refused(model: Path) -> None:
     with pytest.raises(InputError, match=r"unknown detector 'yolo26m\.tp': did you mean 'yolo26m\.pt'\?"):
         create_detector("yolo26m.tp")
