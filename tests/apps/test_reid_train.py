@@ -113,7 +113,8 @@ def test_what_a_run_says(multicam: Command, people: Path, tmp_path: Path) -> Non
     outcome = multicam(*arguments(people, folder, "--epochs-scale", 0.05, "--set", "epochs=44", "--seed", 3))
     assert (outcome.code, outcome.out) == (0, "")
     lines = outcome.err.splitlines()
-    assert lines[0] == f"{RECIPE}: osnet_x0_25, 24 images, 4 classes and 4 composites, 2 epochs, schedule × 0.05, on cpu, seed 3"
+    data = "24 images, 4 classes and 4 composites"
+    assert lines[0] == f"{RECIPE}: osnet_x0_25, {data}, 2 epochs, schedule × 0.05, on cpu, seed 3"
     assert lines[1].startswith("epoch 1/2: learning rate ") and "cross entropy" in lines[1]
     assert lines[2].startswith("epoch 2/2: ") and "images per second" in lines[2]
     assert f"│ {RECIPE}, schedule × 0.05 │ people │" in outcome.err
