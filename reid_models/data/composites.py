@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from reid_models.errors import InputError
 
-__all__ = ["CompositeSettings", "Composites", "blend_at_waist", "plan_composites"]
+__all__ = ["CompositeSettings", "Composites", "blend_at_waist", "plan_composites", "recoloured"]
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 #: share of the height over which the two halves are blended into each other
 _SEAM = 0.04
+#: binary logarithm of the largest gamma of other colours
+_GAMMA = 0.8
 
 
 class CompositeSettings(BaseModel):
@@ -29,6 +32,8 @@ class CompositeSettings(BaseModel):
         per_identity: composites in which each identity gives the upper half.
         images_per_camera: of each composite, at most.
         waist: lowest and highest place of the seam, as a share of the height from the top, drawn for each image.
+        recolour: probability that a half wears other colours: its hue is turned and its brightness bent by one gamma,
+            the same in all images of the composite.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +41,7 @@ class CompositeSettings(BaseModel):
     per_identity: int = Field(default=1, ge=1)
     images_per_camera: int = Field(default=4, ge=1)
     waist: tuple[_Share, _Share] = (0.42, 0.54)
+    recolour: float = Field(default=0, ge=0, le=1)
 
     @field_validator("waist")
     @classmethod
@@ -55,6 +61,7 @@ class Composites:
         waist: (M,) float64, place of the seam as a share of the height.
         labels: (M,) int64, identities numbered on from those there are.
         cameras: (M,) int64.
+        colours: (M, 2, 2) float64, of the upper and the lower half: turns of hue and gamma; (0, 1) is as it was.
     """
 
     upper: NDArray[np.int64]
@@ -62,6 +69,7 @@ class Composites:
     waist: NDArray[np.float64]
     labels: NDArray[np.int64]
     cameras: NDArray[np.int64]
+    colours: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.upper)
@@ -96,6 +104,7 @@ def plan_composites(
     for label, where in seen.items():
         partners.setdefault(where, []).append(label)
     parts: list[tuple[int, int, float, int, int]] = []
+    colours: list[NDArray[np.float64]] = []
     following = int(labels.max()) + 1
     for _ in range(settings.per_identity):
         for label, where in sorted(seen.items()):
@@ -103,10 +112,12 @@ def plan_composites(
             if not others:
                 continue
             other = others[int(generator.integers(len(others)))]
+            worn = np.stack([_colours(settings.recolour, generator) for _ in range(2)])
             for camera in where:
                 pairs = np.stack(np.meshgrid(rows[label, camera], rows[other, camera]), axis=-1).reshape(-1, 2)
                 for upper, lower in generator.permutation(pairs)[: settings.images_per_camera].tolist():
                     parts.append((upper, lower, float(generator.uniform(*settings.waist)), following, camera))
+                    colours.append(worn)
             following += 1
     if not parts:
         raise InputError(
@@ -120,7 +131,25 @@ def plan_composites(
         np.array(waist),
         np.array(new_labels, np.int64),
         np.array(new_cameras, np.int64),
+        np.stack(colours),
     )
+
+
+def _colours(probability: float, generator: np.random.Generator) -> NDArray[np.float64]:
+    if generator.random() >= probability:
+        return np.array([0.0, 1.0])
+    return np.array([generator.uniform(0, 1), 2 ** generator.uniform(-_GAMMA, _GAMMA)])
+
+
+def recoloured(image: NDArray[np.uint8], turns: float, gamma: float) -> NDArray[np.uint8]:
+    """Return (H, W, 3) BGR uint8 with its hue turned (1: once around) and its brightness to the power of ``gamma``."""
+    if turns == 0 and gamma == 1:
+        return image
+    hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV)
+    # OpenCV's hue in bytes counts half degrees.
+    hsv[..., 0] = (hsv[..., 0].astype(np.int64) + round(180 * turns)) % 180
+    hsv[..., 2] = (255 * (np.arange(256) / 255) ** gamma).round().astype(np.uint8)[hsv[..., 2]]
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR), np.uint8)
 
 
 def blend_at_waist(upper: NDArray[np.uint8], lower: NDArray[np.uint8], waist: float) -> NDArray[np.uint8]:

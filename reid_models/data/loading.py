@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from reid_models.data.composites import Composites, blend_at_waist
+from reid_models.data.composites import Composites, blend_at_waist, recoloured
 from reid_models.data.samplers import BatchPlan, PlannedImage
 from reid_models.data.transforms import Augmenter
 from reid_models.errors import InputError
@@ -102,7 +102,8 @@ class ImageStore:
         """
         if self._composites is not None and index >= self.files:
             upper, lower, waist = self._parts(self._composites, index)
-            return blend_at_waist(self[upper], self[lower], waist)
+            above, below = self._composites.colours[index - self.files].tolist()
+            return blend_at_waist(recoloured(self[upper], *above), recoloured(self[lower], *below), waist)
         if self._pixels is not None:
             return np.asarray(self._pixels[index])
         return self._decode(index)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from reid_models.data.composites import CompositeSettings, blend_at_waist, plan_composites
+from reid_models.data.composites import CompositeSettings, blend_at_waist, plan_composites, recoloured
 from reid_models.data.loading import ImageStore
 from reid_models.errors import InputError
 from reid_models.training.trainer import num_training_classes
@@ -110,3 +110,24 @@ def test_what_cannot_have_composites_is_told(tmp_path: Path) -> None:
         CompositeSettings(waist=(0.6, 0.4))
     with pytest.raises(ValidationError, match="composites"):
         recipe(composites={}, task="search", search={})
+
+
+def test_other_colours_are_an_identitys_own() -> None:
+    made = plan_composites(LABELS, CAMERAS, CompositeSettings(per_identity=4, recolour=0.5), seed=0)
+    per_identity = [np.unique(made.colours[made.labels == label], axis=0) for label in np.unique(made.labels)]
+    assert all(len(colours) == 1 for colours in per_identity), "the same in all its images"
+    halves = np.concatenate(per_identity).reshape(-1, 2)
+    plain = (halves == (0, 1)).all(axis=1)
+    assert 0.25 < plain.mean() < 0.75 and len(np.unique(halves[~plain], axis=0)) == (~plain).sum()
+    assert (halves[:, 1] > 0.57).all() and (halves[:, 1] < 1.75).all()
+    plain_ones = plan_composites(LABELS, CAMERAS, CompositeSettings(), seed=0).colours
+    assert (plain_ones == (0, 1)).all(), "none unless asked for"
+
+
+def test_hue_is_turned_and_brightness_bent() -> None:
+    red = np.full((2, 2, 3), (0, 0, 200), np.uint8)
+    assert np.array_equal(recoloured(red, 0, 1), red)
+    assert recoloured(red, 1 / 3, 1)[0, 0].tolist() == [0, 200, 0]
+    assert recoloured(red, 0, 2)[0, 0].tolist() == [0, 0, 157], "255 · (200 / 255)²"
+    grey = np.full((2, 2, 3), 100, np.uint8)
+    assert np.array_equal(recoloured(grey, 0.4, 1), grey), "what has no hue keeps its colour"
