@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from reid_models.weights_records import RECORDS, SHIPPED
 from tests.apps.command import Command, assert_consistent, files_in, read_csv, read_json, read_lines
 from tests.apps.conftest import Studio
 from tests.apps.scenes import RED_BLUE, Figure, write_scene
@@ -174,7 +175,8 @@ def test_the_record_of_the_run(finished: Path, studio: Studio) -> None:
     threshold = record["threshold"]
     low, high = threshold["interval"]
     assert low <= threshold["threshold"] <= high
-    assert threshold["default"] == 0.31  # of the weights that come with the package
+    (shipped,) = (weights for weights in RECORDS if weights.source == SHIPPED)
+    assert threshold["default"] == shipped.default_threshold
     assert threshold["confidence"]
     for name in ("detect", "embed", "track", "identify", "write"):
         stage = record["stages"][name]
