@@ -173,8 +173,6 @@ class Recipe(_Settings):
         resolutions: sizes before ``input_size``, in order of ``until``.
         composites: made-up identities beside those of the data set.
         classifier_only_epochs: at the start, only classifiers learn.
-        plain_statistics: at the end, estimate batch-norm statistics again from the training images as they are: jitter
-            and erased rectangles, which no image has later, are then not in them.
     """
 
     name: str
@@ -195,7 +193,6 @@ class Recipe(_Settings):
     schedule: ScheduleSettings = ScheduleSettings()
     epochs: int = Field(ge=1)
     classifier_only_epochs: int = Field(default=0, ge=0)
-    plain_statistics: bool = False
     averaging: AveragingSettings | None = None
     evaluation: EvaluationSettings = EvaluationSettings()
     search: SearchStage | None = None

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from reid_models.data.composites import Composites, plan_composites
 from reid_models.data.loading import ImageStore, TrainingImages, epoch_loader
 from reid_models.data.samplers import BatchPlan, IdentityPlan, ShuffledPlan
-from reid_models.data.transforms import AugmentationSettings, Augmenter
+from reid_models.data.transforms import Augmenter
 from reid_models.errors import InputError
 from reid_models.records import EmbeddingRecord
 from reid_models.training.objective import Objective
@@ -193,13 +193,11 @@ class Trainer:
             yield report
 
     def finish(self) -> None:
-        """Give the network the averaged weights, if the recipe averages, and the batch-norm statistics it asks for."""
-        averaged = self._average is not None and self._average.collected > 0
-        if averaged:
-            assert self._average is not None
-            self._average.apply_mean(self._network)
-        if averaged or self.recipe.plain_statistics:
-            self.estimate_batch_norm()
+        """Give the network the averaged weights, if the recipe averages, with batch-norm statistics of their own."""
+        if self._average is None or not self._average.collected:
+            return
+        self._average.apply_mean(self._network)
+        self.estimate_batch_norm()
 
     def sample(self, number: int) -> None:
         """Give the network weights drawn from SWAG's Gaussian, the same for the same ``number``."""
@@ -213,18 +211,12 @@ class Trainer:
         return self._network
 
     def estimate_batch_norm(self) -> None:
-        """Estimate batch-norm statistics from the training images, augmented as in training, or as they are."""
+        """Estimate batch-norm statistics from the training images, augmented as in training."""
         dataset = self._dataset(self.recipe.epochs)
-        plan = self._plan
-        if self.recipe.plain_statistics:
-            plain = AugmentationSettings(erasing=None)
-            dataset = TrainingImages(dataset.store, dataset.labels, Augmenter(plain, self._record, self.recipe.seed))
-            files = dataset.store.files
-            plan = ShuffledPlan(files, min(plan.batch_size, files), self.recipe.seed)
-        count = max(1, _BATCH_NORM_IMAGES // plan.batch_size)
+        count = max(1, _BATCH_NORM_IMAGES // self._plan.batch_size)
 
         def batches() -> Iterator[Tensor]:
-            loader = epoch_loader(dataset, plan, self.recipe.epochs, workers=self._workers)
+            loader = epoch_loader(dataset, self._plan, self.recipe.epochs, workers=self._workers)
             for number, (images, _, _) in enumerate(loader):
                 if number == count:
                     return

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 __all__ = ["ColouredFigures", "Outfit", "draw_outfits", "photograph"]
 
-Pattern = Literal["plain", "hoops", "stripes"]
+Pattern = Literal["plain", "hoops"]
 #: blue, green, red of clothes: hues far enough apart to survive a tint
 _COLOURS = (
     (40, 40, 220),
@@ -26,6 +26,8 @@ _COLOURS = (
     (220, 200, 40),
     (220, 70, 40),
     (210, 60, 190),
+    (30, 120, 235),
+    (170, 190, 60),
 )
 #: pixels drawn for one of the image, so that edges are smooth
 _FINENESS = 4
@@ -73,8 +75,8 @@ def photograph(
         seed: decides everything random.
     """
     generator = np.random.default_rng(seed)
-    tints = generator.uniform(0.8, 1.2, (cameras, 3))
-    gammas = generator.uniform(0.8, 1.25, cameras)
+    tints = generator.uniform(0.88, 1.12, (cameras, 3))
+    gammas = generator.uniform(0.9, 1.1, cameras)
     images, ids, seen_by = [], [], []
     for identity, outfit in enumerate(outfits):
         for camera in range(cameras):
@@ -101,7 +103,7 @@ def _background(size: tuple[int, int], generator: np.random.Generator) -> NDArra
 
 def _pale(generator: np.random.Generator) -> tuple[float, ...]:
     """Return a colour that is nearly grey, dark or light."""
-    return tuple(np.clip(generator.uniform(20, 235) + generator.uniform(-25, 25, 3), 0, 255).tolist())
+    return tuple(np.clip(generator.uniform(20, 235) + generator.uniform(-8, 8, 3), 0, 255).tolist())
 
 
 def _figure(outfit: Outfit, canvas: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
@@ -153,5 +155,5 @@ def _exposed(
 ) -> NDArray[np.uint8]:
     """Return what the camera makes of the scene: smaller, tinted, darker or brighter, noisy."""
     small = cv2.resize(np.ascontiguousarray(scene), size[::-1], interpolation=cv2.INTER_AREA).astype(np.float64)
-    exposed = 255 * (small / 255) ** gamma * tint * generator.uniform(0.65, 1.25)
+    exposed = 255 * (small / 255) ** gamma * tint * generator.uniform(0.35, 1.3)
     return np.clip(exposed + generator.normal(0, 6, exposed.shape), 0, 255).round().astype(np.uint8)

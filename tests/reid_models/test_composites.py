@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from pydantic import ValidationError
 
 from reid_models.data.composites import CompositeSettings, blend_at_waist, plan_composites, recoloured
 from reid_models.data.loading import ImageStore
 from reid_models.errors import InputError
 from reid_models.training.trainer import num_training_classes
-from tests.reid_models.training_runs import as_files, last, made_up, recipe, run, same, stopper, trainer_of
+from tests.reid_models.training_runs import as_files, last, made_up, recipe, run, same, stopper
 
 #: five people: the first three in cameras 1 and 2, two images each; the others in cameras 3 and 4, one image each
 LABELS = np.repeat([0, 1, 2, 3, 4], [4, 4, 4, 2, 2])
@@ -72,7 +71,7 @@ def test_a_store_makes_them_when_asked(tmp_path: Path) -> None:
 
 
 def test_a_run_learns_them_too_and_resumes_exactly(tmp_path: Path) -> None:
-    settings = recipe(composites={"images_per_camera": 2}, plain_statistics=True, epochs=2)
+    settings = recipe(composites={"images_per_camera": 2}, epochs=2)
     assert num_training_classes(made_up(), settings) == 8 and num_training_classes(made_up(), recipe()) == 4
     whole = run(settings, tmp_path / "whole")
     # 16 images and 4 × 2 × 2 composites in batches of 8
@@ -80,26 +79,6 @@ def test_a_run_learns_them_too_and_resumes_exactly(tmp_path: Path) -> None:
     resumed = run(settings, tmp_path / "parts", resume=True, workers=1)
     assert same(whole.network.state_dict(), resumed.network.state_dict())
     assert last(tmp_path / "whole")["model"]["classifier.weight"].shape[0] == 8
-
-
-def test_plain_statistics_are_those_of_the_images_as_they_are(tmp_path: Path) -> None:
-    """Erasing and jitter move the mean of what a norm sees; the real images, each once, decide what is kept."""
-    heavy = {"erasing": {"probability": 1.0, "area": [0.3, 0.4]}, "color_jitter": {"brightness": 0.9}}
-    trainer = trainer_of(recipe(augmentation=heavy, composites={}, plain_statistics=True), tmp_path)
-    trainer.finish()
-    norm = next(module for module in trainer.network.modules() if isinstance(module, torch.nn.BatchNorm2d))
-    seen: list[torch.Tensor] = []
-    handle = norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
-    data = made_up()
-    scale, mean = np.array([0.229, 0.224, 0.225]), np.array([0.485, 0.456, 0.406])
-    plain = (np.asarray(data.images)[..., ::-1] / 255 - mean) / scale
-    for images in (plain, plain[:, :, ::-1]):
-        trainer.network.train()(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).float())
-    handle.remove()
-    # Which half is mirrored is drawn; colours here are even over an image, so both orders have nearly the same mean.
-    expected = torch.cat(seen).mean(dim=(0, 2, 3))
-    trainer.estimate_batch_norm()
-    assert torch.allclose(norm.running_mean, expected, atol=0.02 * float(expected.abs().max()))  # type: ignore[arg-type]
 
 
 def test_what_cannot_have_composites_is_told(tmp_path: Path) -> None:
