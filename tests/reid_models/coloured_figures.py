@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 __all__ = ["ColouredFigures", "Outfit", "draw_outfits", "photograph"]
 
 Pattern = Literal["plain", "hoops"]
-#: blue, green, red of clothes: hues far enough apart to survive a tint
+#: blue, green, red of clothes: eight hues around the circle, of one saturation and brightness
 _COLOURS = (
-    (40, 40, 220),
-    (40, 200, 220),
-    (60, 190, 60),
-    (220, 200, 40),
-    (220, 70, 40),
-    (210, 60, 190),
-    (30, 120, 235),
-    (170, 190, 60),
+    (34, 34, 230),
+    (34, 181, 230),
+    (34, 230, 132),
+    (83, 230, 34),
+    (230, 230, 34),
+    (230, 83, 34),
+    (230, 34, 132),
+    (181, 34, 230),
 )
 #: pixels drawn for one of the image, so that edges are smooth
 _FINENESS = 4
@@ -75,7 +75,7 @@ def photograph(
         seed: decides everything random.
     """
     generator = np.random.default_rng(seed)
-    tints = generator.uniform(0.88, 1.12, (cameras, 3))
+    tints = generator.uniform(0.82, 1.18, (cameras, 3))
     gammas = generator.uniform(0.9, 1.1, cameras)
     images, ids, seen_by = [], [], []
     for identity, outfit in enumerate(outfits):
