@@ -25,7 +25,8 @@ SIZE = (32, 16)
 #: a training run of a second
 QUICK = (
     "--set", f"model={json.dumps({'name': 'osnet_x0_25', 'options': SMALL})}", "--set", f"input_size={list(SIZE)}",
-    "--set", "epochs=1", "--set", "sampler.batch_size=8", "--workers", 0, "--threads", 1, "--device", "cpu",
+    "--set", "epochs=1", "--set", "sampler.batch_size=8", "--set", "composites=null",
+    "--workers", 0, "--threads", 1, "--device", "cpu",
 )  # fmt: skip
 #: identities of the first are trained on, those of the second tested
 TRAINED, TESTED = 4, 6

@@ -110,7 +110,8 @@ def test_the_weights_say_what_they_are_of(multicam: Command, people: Path, train
 
 def test_what_a_run_says(multicam: Command, people: Path, tmp_path: Path) -> None:
     folder = tmp_path / "[bold]out"
-    outcome = multicam(*arguments(people, folder, "--epochs-scale", 0.05, "--set", "epochs=44", "--seed", 3))
+    options = ("--epochs-scale", 0.05, "--set", "epochs=44", "--set", "composites={}", "--seed", 3)
+    outcome = multicam(*arguments(people, folder, *options))
     assert (outcome.code, outcome.out) == (0, "")
     lines = outcome.err.splitlines()
     data = "24 images, 4 classes and 4 composites"
