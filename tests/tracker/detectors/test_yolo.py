@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import types
@@ -89,6 +90,19 @@ def test_boxes_equal_those_of_ultralytics_itself(
     assert detector.detect([]) == []
 
 
+@pytest.fixture
+def no_notice_of_children() -> Iterator[None]:
+    """No handler for ended children: PyTorch's loaders leave one, and after all other tests to run it may be fatal.
+
+    Some library leaves the main thread with an alternate signal stack that is gone; the kernel ends a process to which
+    it cannot deliver a signal.
+    """
+    handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGCHLD, handler)
+
+
+@pytest.mark.usefixtures("no_notice_of_children")
 def test_the_process_is_left_as_it_was(model: Path, tmp_path: Path) -> None:
     """In a fresh process: nothing printed, written to the current folder or changed, and nothing sent anywhere."""
     code = f"""
