@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import signal
 from collections.abc import Callable
@@ -74,7 +75,8 @@ def test_what_a_run_leaves(trained: Path) -> None:
     assert recipe["model"] == {"name": "osnet_x0_25", "options": SMALL, "initialization": "random"}
     history = read_csv(trained / "history.csv")
     assert [row["epoch"] for row in history] == ["1", "2"]
-    assert float(history[1]["cross_entropy"]) < float(history[0]["cross_entropy"])
+    # About the logarithm of four, for six steps teach little; that networks learn is shown in test_learning.py.
+    assert [float(row["cross_entropy"]) for row in history] == pytest.approx([math.log(4)] * 2, abs=0.5)
     report = read_json(trained / "results.json")
     assert report["protocol"] == "reid evaluate" and report["settings"]["recipe"] == recipe
     (row,) = report["rows"]

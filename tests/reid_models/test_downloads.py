@@ -116,7 +116,12 @@ def test_an_interrupted_process_leaves_what_it_has(server: WeightsServer, target
         "import sys; from pathlib import Path; from reid_models.downloads import fetch_file;"
         f"fetch_file({server.url + '/a.pth'!r}, Path({str(target)!r}), what='it', sha256={SHA256!r})"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    # Where the tests run in the background of a shell, interrupts are ignored, and children inherit that.
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     partial = target.parent / "a.pth.partial"
     deadline = time.monotonic() + 20
     while not partial.is_file() and time.monotonic() < deadline:
