@@ -68,7 +68,7 @@ def run_train(request: TrainRequest) -> bool:
     from apps.reid_data import load_with_progress, print_warnings
     from reid_models.training.run import create_accelerator, train
     from reid_models.training.run_files import RunFolder
-    from reid_models.training.trainer import num_training_classes
+    from reid_models.training.training_data import num_training_classes
 
     accelerator = create_accelerator(request.device, request.precision)
     console = console if accelerator.is_main_process else None

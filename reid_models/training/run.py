@@ -20,7 +20,8 @@ from reid_models.registry import create_model, model_spec
 from reid_models.training.progress import TrainingProgress
 from reid_models.training.recipe import Recipe
 from reid_models.training.run_files import RunFolder, save_weights
-from reid_models.training.trainer import EpochReport, Trainer, TrainingData, num_training_classes
+from reid_models.training.trainer import EpochReport, Trainer, TrainingData
+from reid_models.training.training_data import num_training_classes
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,16 +6,14 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reid_models.data.composites import Composites, plan_composites
+from reid_models.data.composites import Composites
 from reid_models.data.loading import ImageStore, TrainingImages, epoch_loader
 from reid_models.data.samplers import BatchPlan, IdentityPlan, ShuffledPlan
 from reid_models.data.transforms import Augmenter
@@ -27,47 +25,15 @@ from reid_models.training.progress import TrainingProgress
 from reid_models.training.recipe import Recipe
 from reid_models.training.run_files import RunFolder
 from reid_models.training.schedules import learning_rate_factor
+from reid_models.training.training_data import TrainingData, with_composites
 from reid_models.training.weight_averaging import WeightAverage, estimate_batch_norm
 
-__all__ = ["EpochReport", "Trainer", "TrainingData", "num_training_classes"]
+__all__ = ["EpochReport", "Trainer", "TrainingData"]
 
 #: images from which batch-norm statistics are estimated again after averaging, at most
 _BATCH_NORM_IMAGES = 8192
 #: how far into its epoch the last step is: at the very end, a milestone or the next cycle's peak would count already
 _LAST_STEP = 1 - 1e-6
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainingData:
-    """What a network learns from.
-
-    Args:
-        images: N files, or (N, H, W, 3) BGR uint8.
-        labels: (N,) int64 classes from 0, or (N, A) float32 attributes in 0..1.
-        num_classes: classes or attributes.
-        cameras: (N,) int64, for camera-aware batches.
-        made_up: labels and cameras at the end that are of composites, not of images.
-
-    Raises:
-        InputError: images, labels and classes do not belong together.
-    """
-
-    images: tuple[Path, ...] | NDArray[np.uint8]
-    labels: NDArray[np.generic]
-    num_classes: int
-    cameras: NDArray[np.int64] | None = None
-    made_up: int = 0
-
-    def __post_init__(self) -> None:
-        labels, classes = self.labels, self.num_classes
-        if len(self.images) != len(labels) - self.made_up:
-            raise InputError(f"{len(self.images)} images but {len(labels)} labels: give one for each")
-        if labels.ndim == 2 and labels.shape[1] != classes:
-            raise InputError(f"labels have {labels.shape[1]} columns, but there are {classes} attributes")
-        if labels.ndim == 1 and len(labels) and not 0 <= labels.min() <= labels.max() < classes:
-            raise InputError(
-                f"labels go from {labels.min()} to {labels.max()}, but there are {classes} classes: number them from 0"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +95,7 @@ class Trainer:
         self._store: ImageStore | None = None
         self._composites: Composites | None = None
         if recipe.composites is not None:
-            self._data, self._composites = _with_composites(data, recipe)
+            self._data, self._composites = with_composites(data, recipe)
         self._plan = self._batch_plan()
         torch.manual_seed(recipe.seed)
         device = self.accelerator.device
@@ -383,31 +349,6 @@ class Trainer:
 
     def _to_device(self, images: Tensor) -> Tensor:
         return images.to(self.accelerator.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
-
-
-def num_training_classes(data: TrainingData, recipe: Recipe) -> int:
-    """Return the classes a network must be built for: those of ``data`` and of the recipe's composites.
-
-    Raises:
-        InputError: composites cannot be made of ``data``.
-    """
-    return data.num_classes if recipe.composites is None else _with_composites(data, recipe)[0].num_classes
-
-
-def _with_composites(data: TrainingData, recipe: Recipe) -> tuple[TrainingData, Composites]:
-    assert recipe.composites is not None
-    if data.labels.ndim != 1 or data.cameras is None:
-        raise InputError(f"the recipe {recipe.name}: composites need identities and cameras: take composites out")
-    labels = np.asarray(data.labels, np.int64)
-    made = plan_composites(labels, data.cameras, recipe.composites, recipe.seed)
-    more = TrainingData(
-        data.images,
-        np.concatenate([labels, made.labels]),
-        int(made.labels.max()) + 1,
-        np.concatenate([data.cameras, made.cameras]),
-        len(made),
-    )
-    return more, made
 
 
 def _not_finite(network: nn.Module) -> str | None:

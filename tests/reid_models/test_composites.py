@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from reid_models.data.composites import CompositeSettings, blend_at_waist, plan_composites, recoloured
 from reid_models.data.loading import ImageStore
 from reid_models.errors import InputError
-from reid_models.training.trainer import num_training_classes
+from reid_models.training.training_data import num_training_classes
 from tests.reid_models.training_runs import as_files, last, made_up, recipe, run, same, stopper
 
 #: five people: the first three in cameras 1 and 2, two images each; the others in cameras 3 and 4, one image each
