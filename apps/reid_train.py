@@ -66,11 +66,14 @@ def run_train(request: TrainRequest) -> bool:
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     from apps.reid_data import load_with_progress, print_warnings
+    from reid_models.training.memory import keep_freed_memory
     from reid_models.training.run import create_accelerator, train
     from reid_models.training.run_files import RunFolder
     from reid_models.training.training_data import num_training_classes
 
     accelerator = create_accelerator(request.device, request.precision)
+    if accelerator.device.type == "cpu":
+        keep_freed_memory()
     console = console if accelerator.is_main_process else None
     output = request.output or Path("runs") / recipe.name
     if output.exists() or request.resume:

@@ -306,7 +306,9 @@ def _command(
     from rich.table import Table
 
     from benchmarks.report import make_report, markdown_table, write_json, write_markdown
+    from reid_models.training.memory import keep_freed_memory
 
+    keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
     names = _names(models)
