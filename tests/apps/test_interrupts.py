@@ -38,6 +38,9 @@ def slow(renderer, *arguments):
 Renderer.draw = slow
 """
 
+#: the embedder that loads no network: what these tests look at does not depend on it
+COLORS = ("--embedder", "color_histogram")
+
 
 def wait_for(stream: object, text: str) -> str:
     """Read lines until one has ``text``; return it."""
@@ -48,7 +51,7 @@ def wait_for(stream: object, text: str) -> str:
 
 
 def arguments(studio: Studio, folder: Path, *more: object) -> tuple[object, ...]:
-    return ("track", studio.corridor, studio.hall, "-o", folder, "--detector", studio.detections, *more)
+    return ("track", studio.corridor, studio.hall, "-o", folder, "--detector", studio.detections, *COLORS, *more)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminate"])

@@ -31,10 +31,13 @@ from tracker.errors import InputError
 #: a full disk, without one: files of this process may not grow beyond a size
 _LIMIT = resource.RLIMIT_FSIZE
 
+#: the embedder that loads no network: what these tests look at does not depend on it
+COLORS = ("--embedder", "color_histogram")
+
 
 def test_an_output_folder_with_files_is_refused(multicam: Command, finished: Path, studio: Studio) -> None:
     before = files_in(finished)
-    outcome = multicam("track", studio.corridor, "-o", finished, "--detector", studio.detections)
+    outcome = multicam("track", studio.corridor, "-o", finished, "--detector", studio.detections, *COLORS)
     assert_one_line(outcome, str(finished), "is not empty", "--overwrite")
     assert files_in(finished) == before
 
@@ -46,7 +49,7 @@ def test_overwrite_leaves_only_what_the_new_run_wrote_and_what_was_never_ours(
     (folder / "notes.txt").write_text("mine")
     someone = min(path.name for path in (folder / "crops").iterdir())
     (folder / "crops" / someone / "kept.txt").write_text("mine too")
-    outcome = multicam("track", studio.hall, "-o", folder, "--detector", studio.detections, "--overwrite")
+    outcome = multicam("track", studio.hall, "-o", folder, "--detector", studio.detections, *COLORS, "--overwrite")
     assert outcome.code == 0
     ours = ["events.jsonl", "hall.mp4", "hall.txt", "identities.json", "run.json", "tracks.csv", "tracks.jsonl"]
     assert sorted(files_in(folder)) == sorted([*ours, "notes.txt", f"crops/{someone}/kept.txt"])
@@ -61,7 +64,9 @@ def test_a_record_that_points_elsewhere_deletes_nothing(multicam: Command, studi
     (folder / "link").symlink_to(tmp_path)
     names = ["../precious.txt", "link/precious.txt", str(tmp_path / "precious.txt"), "..", "", 3]
     (folder / "run.json").write_text(json.dumps({"files": names}))
-    outcome = multicam("track", studio.hall, "-o", folder, "--detector", studio.detections, "--overwrite", "--no-video")
+    outcome = multicam(
+        "track", studio.hall, "-o", folder, "--detector", studio.detections, *COLORS, "--overwrite", "--no-video"
+    )
     assert outcome.code == 0
     assert (tmp_path / "precious.txt").read_text() == "mine"
 
@@ -71,7 +76,17 @@ def test_a_record_that_cannot_be_read_is_no_hindrance(
     multicam: Command, studio: Studio, tmp_path: Path, record: str
 ) -> None:
     (tmp_path / "run.json").write_text(record)
-    arguments = ("-o", tmp_path, "--detector", studio.detections, "--overwrite", "--no-video", "--max-frames", 3)
+    arguments = (
+        "-o",
+        tmp_path,
+        "--detector",
+        studio.detections,
+        *COLORS,
+        "--overwrite",
+        "--no-video",
+        "--max-frames",
+        3,
+    )
     assert multicam("track", studio.hall, *arguments).code == 0
     assert_consistent(tmp_path, ["hall"], video=False)
 
@@ -92,7 +107,9 @@ def test_detections_are_never_overwritten_by_tracks(multicam: Command, tmp_path:
     folder = tmp_path / "det"
     before = files_in(folder)
     for given in (folder, folder / "scene.txt", folder / "{camera}.txt"):
-        outcome = multicam("track", video, "-o", folder, "--detector", f"mot:{given}", "--overwrite", "--no-video")
+        outcome = multicam(
+            "track", video, "-o", folder, "--detector", f"mot:{given}", *COLORS, "--overwrite", "--no-video"
+        )
         assert_one_line(outcome, str(folder / "scene.txt"), "choose another output folder")
     assert files_in(folder) == before
 
@@ -101,7 +118,7 @@ def test_a_source_among_the_results_of_an_earlier_run_survives_the_clearing(
     multicam: Command, studio: Studio, tmp_path: Path
 ) -> None:
     folder = tmp_path / "out"
-    arguments = ("-o", folder, "--detector", studio.detections, "--overwrite")
+    arguments = ("-o", folder, "--detector", studio.detections, *COLORS, "--overwrite")
     assert multicam("track", studio.hall, *arguments).code == 0
     content = (folder / "hall.mp4").read_bytes()
     (tmp_path / "cameras.yaml").write_text("cameras: [{name: corridor, source: out/hall.mp4}]")
@@ -114,7 +131,7 @@ def test_a_result_that_cannot_have_its_name_shows_before_the_work(
     multicam: Command, studio: Studio, tmp_path: Path
 ) -> None:
     (tmp_path / "tracks.csv").mkdir()
-    arguments = ("track", studio.hall, "-o", tmp_path, "--detector", studio.detections, "--overwrite")
+    arguments = ("track", studio.hall, "-o", tmp_path, "--detector", studio.detections, *COLORS, "--overwrite")
     assert_one_line(multicam(*arguments), str(tmp_path / "tracks.csv"), "is a folder")
     (tmp_path / "tracks.csv").rmdir()
     (tmp_path / "crops").write_text("a file")
@@ -124,7 +141,7 @@ def test_a_result_that_cannot_have_its_name_shows_before_the_work(
 
 def test_output_is_a_file(multicam: Command, studio: Studio, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
-    arguments = ("--detector", studio.detections, "--overwrite")
+    arguments = ("--detector", studio.detections, *COLORS, "--overwrite")
     assert_one_line(multicam("track", studio.hall, "-o", tmp_path / "out", *arguments), str(tmp_path / "out"), "file")
     below = tmp_path / "out" / "deeper"
     assert_one_line(multicam("track", studio.hall, "-o", below, *arguments), str(below), "choose another output folder")
@@ -136,7 +153,7 @@ def test_a_folder_that_may_not_be_written_to(multicam: Command, studio: Studio, 
     folder.mkdir()
     before = {path: path.stat().st_mode for path in [tmp_path, *tmp_path.parents]}
     folder.chmod(0o555)
-    arguments = ("--detector", studio.detections, "--no-video", "--quiet")
+    arguments = ("--detector", studio.detections, *COLORS, "--no-video", "--quiet")
     # Everything is imported and readable before rights are given up, wherever the code and the scene lie.
     assert multicam("track", studio.hall, "-o", tmp_path / "first", *arguments).code == 0
     root = os.geteuid() == 0
@@ -203,7 +220,18 @@ def test_a_disk_that_is_full(studio: Studio, tmp_path: Path) -> None:
         pytest.skip("no mount namespaces here")
     # What is on the small disk is seen from inside only.
     script = f'{prepare}; "$@"; code=$?; ls -A "{mount}" >&2; exit $code'
-    command = [sys.executable, "-m", "apps", "track", studio.hall, "-o", mount / "out", "--detector", studio.detections]
+    command = [
+        sys.executable,
+        "-m",
+        "apps",
+        "track",
+        studio.hall,
+        "-o",
+        mount / "out",
+        "--detector",
+        studio.detections,
+        *COLORS,
+    ]
     done = subprocess.run(
         [*enter, script, "sh", *(str(part) for part in command), "--quiet"],
         capture_output=True, text=True, cwd=ROOT, env=environment(),
@@ -228,7 +256,7 @@ def test_a_run_that_breaks_off_keeps_earlier_results_and_saves_new_work(
 
     monkeypatch.setattr(MultiCameraPipeline, "step", break_off)
     earlier = Path(shutil.copytree(finished, tmp_path / "earlier"))
-    arguments = ("track", studio.corridor, studio.hall, "--detector", studio.detections, "--quiet")
+    arguments = ("track", studio.corridor, studio.hall, "--detector", studio.detections, *COLORS, "--quiet")
     assert_one_line(multicam(*arguments, "-o", earlier, "--overwrite"), "the embedder gave up: give it a rest")
     assert files_in(earlier) == files_in(finished)
     calls.clear()
@@ -243,7 +271,7 @@ def test_a_run_that_breaks_off_keeps_earlier_results_and_saves_new_work(
 def test_two_runs_into_one_folder_at_once(multicam: Command, studio: Studio, tmp_path: Path) -> None:
     with OutputFolder(tmp_path / "out") as folder:
         folder.file("tracks.csv").write_text("of the first run")
-        outcome = multicam("track", studio.hall, "-o", tmp_path / "out", "--detector", studio.detections)
+        outcome = multicam("track", studio.hall, "-o", tmp_path / "out", "--detector", studio.detections, *COLORS)
         assert_one_line(outcome, "another run is writing to", str(tmp_path / "out"))
         folder.publish()
     assert {name: content.decode() for name, content in files_in(tmp_path / "out").items()} == {
@@ -255,7 +283,7 @@ def test_what_a_killed_run_left_is_cleared(multicam: Command, studio: Studio, tm
     left = tmp_path / "out" / ".multicam.partial" / "crops"
     left.mkdir(parents=True)
     (left / "1.jpg").write_bytes(b"half")
-    arguments = ("-o", tmp_path / "out", "--detector", studio.detections, "--no-video", "--max-frames", 5)
+    arguments = ("-o", tmp_path / "out", "--detector", studio.detections, *COLORS, "--no-video", "--max-frames", 5)
     assert multicam("track", studio.hall, *arguments).code == 0, "hidden leftovers are no results"
     assert_consistent(tmp_path / "out", ["hall"], video=False)
 

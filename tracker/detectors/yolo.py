@@ -21,7 +21,7 @@ from tracker.detectors.letterbox import Letterbox
 from tracker.errors import InputError
 from tracker.video.frames import Frame
 
-__all__ = ["YoloDetector", "cache_folder"]
+__all__ = ["YoloDetector", "cache_folder", "import_ultralytics"]
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class YoloDetector:
         half: bool = False,
         offline: bool | None = None,
     ) -> None:
-        ultralytics = _import_ultralytics()
+        ultralytics = import_ultralytics()
         self.confidence = _DEFAULT_CONFIDENCE if confidence is None else confidence
         self.iou = _DEFAULT_IOU if iou is None else iou
         self.dropped = 0
@@ -185,7 +185,7 @@ class YoloDetector:
             torch_utils.torch.set_num_threads(threads)
 
 
-def _import_ultralytics() -> Any:
+def import_ultralytics() -> Any:
     """Import ultralytics and leave the process as it was: it changes environment, OpenCV's threads and printing."""
     settings = {
         **_QUIET_IMPORT,
