@@ -49,8 +49,11 @@ RECIPES = {
 }
 #: steps whose mean is compared
 _COMPARED = 5
-#: SGD from random weights at 0.065, which batches of 8 do not bear: the loss rises
-_NEED_THEIR_BATCH = ("msinet", "msinet_sam", "osnet_x1_0")
+#: SGD from random weights at 0.065, which batches of 8 do not bear: the loss rises; and softmax of vectors of length 1,
+#: whose loss falls by less in 30 steps than it differs between batches that small
+_NEED_THEIR_BATCH = ("msinet", "msinet_sam", "osnet_x1_0", "robust_reid_1x", "robust_reid_2x")
+#: who begin at a learning rate of 0, and in 30 steps do not leave its neighbourhood
+_START_WARM = ("robust_reid_1x", "robust_reid_2x")
 #: images of one identity in a batch of P×K
 _IMAGES = 4
 
@@ -85,8 +88,8 @@ def shortened(name: str, batch_size: int) -> tuple[Recipe, list[str]]:
     """Return the recipe fit for a few steps on a small machine, and what was changed, in ``--set``'s words.
 
     - The batch is smaller, unless the recipe's own is asked for.
-    - With a smaller batch, warm-up is left out, since it spans more steps than are taken: they are taken at the
-      learning rate it leads to. Likewise all layers learn from the start where the recipe begins with classifiers
+    - With a smaller batch, or where it begins at 0, warm-up is left out, since it spans more steps than are taken:
+      they are taken at the learning rate it leads to. Likewise all layers learn from the start where the recipe begins with classifiers
       alone.
     - Weights are random, since ImageNet's would have to be downloaded.
 
@@ -102,7 +105,8 @@ def shortened(name: str, batch_size: int) -> tuple[Recipe, list[str]]:
         else:
             images = min(_IMAGES, batch_size // 2)
             changes += [f"sampler.identities={batch_size // images}", f"sampler.images={images}"]
-    if published.schedule.warm_up is not None and published.sampler.size > batch_size:
+    too_long = published.sampler.size > batch_size or published.model.name in _START_WARM
+    if published.schedule.warm_up is not None and too_long:
         changes.append("schedule.warm_up=null")
     if published.classifier_only_epochs:
         changes.append("classifier_only_epochs=0")
