@@ -89,8 +89,8 @@ def shortened(name: str, batch_size: int) -> tuple[Recipe, list[str]]:
 
     - The batch is smaller, unless the recipe's own is asked for.
     - With a smaller batch, or where it begins at 0, warm-up is left out, since it spans more steps than are taken:
-      they are taken at the learning rate it leads to. Likewise all layers learn from the start where the recipe begins with classifiers
-      alone.
+      they are taken at the learning rate it leads to. Likewise all layers learn from the start where the recipe begins
+      with classifiers alone.
     - Weights are random, since ImageNet's would have to be downloaded.
 
     Args:
