@@ -85,6 +85,12 @@ def simulate(
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="The same in minutes.", rich_help_panel=_SCENE)] = None,
     cameras: _Cameras = 4,
+    corridor_cameras: Annotated[
+        int,
+        typer.Option(
+            help="In the corridor behind the door, 0 to 2; they share no view with others.", rich_help_panel=_SCENE
+        ),
+    ] = 0,
     people: _People = 6,
     at_once: _AtOnce = None,
     workers: _Workers = None,
@@ -100,7 +106,7 @@ def simulate(
     if seconds is not None and minutes is not None:
         raise InputError(f"--seconds {seconds:g} and --minutes {minutes:g} both say how long: give one of them")
     duration = 60 * minutes if minutes is not None else 20.0 if seconds is None else seconds
-    settings = RoomSettings(seed, duration, cameras, people, at_once, workers)
+    settings = RoomSettings(seed, duration, cameras, people, at_once, workers, corridor_cameras)
     result = run_simulate(settings, output, overwrite=overwrite, console=None if quiet else Console(stderr=True))
     if not quiet:
         import shlex

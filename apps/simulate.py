@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["RoomSettings", "render_room", "run_simulate"]
 
 #: what an earlier simulation, maybe of more cameras, has in its folder
-_ROOM_FILES = ("cam[1-9].mp4", "truth/cam[1-9].txt", "detections/cam[1-9].txt", "world.txt", "calibration.json",
+_ROOM_FILES = ("cam[1-9].mp4", "truth/cam[1-9].txt", "detections/cam[1-9].txt", "corridor[1-9].mp4",
+               "truth/corridor[1-9].txt", "detections/corridor[1-9].txt", "world.txt", "calibration.json",
                "cameras.yaml")  # fmt: skip
 
 
@@ -35,6 +36,7 @@ class RoomSettings:
     people: int
     at_once: int | None = None
     workers: int | None = None
+    corridor_cameras: int = 0
 
 
 def run_simulate(

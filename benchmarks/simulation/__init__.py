@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.simulation.cameras import Camera, corner_cameras
+from benchmarks.simulation.corridor import cameras_in_corridor
 from benchmarks.simulation.render import Sighting
 from benchmarks.simulation.scene import Scene, make_scene
 from benchmarks.simulation.simulate import Simulation, render_camera, simulate_room
@@ -13,6 +14,7 @@ __all__ = [
     "Scene",
     "Sighting",
     "Simulation",
+    "cameras_in_corridor",
     "corner_cameras",
     "detections_from_truth",
     "make_scene",

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from benchmarks.simulation.cameras import Camera
 from benchmarks.simulation.lighting import floor_light_map, irradiance
-from benchmarks.simulation.room import Box, Cylinder, Ellipsoid, Room
+from benchmarks.simulation.room import Room
+from benchmarks.simulation.solids import Box, Cylinder, Ellipsoid, Solid
 from benchmarks.simulation.surfaces import paint_room, paint_solid
 
 __all__ = ["SAMPLES", "Background", "render_background"]
@@ -30,7 +31,7 @@ class Background:
         image: (H, W, 3) float32, BGR grey levels after the sensor's gain.
         inverse_depth: (H·SAMPLES, W·SAMPLES) float32, 1/metres along the optical axis.
         floor: (H/2, W/2, 2) float32 floor position seen by each half-resolution pixel; far away where no floor is.
-        floor_share: (H, W) float32, 1 where the pixel shows the room's floor.
+        floor_share: (H, W) float32, 1 where the pixel shows the floor.
     """
 
     image: FloatArray
@@ -45,11 +46,11 @@ def render_background(camera: Camera, room: Room) -> Background:
     height, width = directions.shape[:2]
     rays = directions.reshape(-1, 3)
     origin = np.asarray(camera.position, np.float32)
-    depth, normals, surface = _cast_room(origin, rays, room)
+    depth, normals, surface = _cast_shell(origin, rays, room)
     colour = np.zeros((len(rays), 3), np.float32)
     points = origin + depth[:, None] * rays
     light_map = floor_light_map(room)
-    solids = [*room.solids, *room.doorway()]
+    solids = [*room.solids, *room.doorway(), *room.corridor.solids]
     owner = np.full(len(rays), -1, np.int32)
     rows = np.arange(height * width, dtype=np.int64).reshape(height, width)
     for number, solid in enumerate(solids):
@@ -80,7 +81,7 @@ def render_background(camera: Camera, room: Room) -> Background:
     picture = cv2.resize(
         np.clip(colour, 0, 262).reshape(height, width, 3), (camera.width, camera.height), interpolation=cv2.INTER_AREA
     )
-    is_floor = ((owner < 0) & (surface == _FLOOR)).reshape(height, width)
+    is_floor = ((owner < 0) & ((surface == _FLOOR) | (surface == _CORRIDOR_FLOOR))).reshape(height, width)
     floor_share = cv2.resize(is_floor.astype(np.float32), (camera.width, camera.height), interpolation=cv2.INTER_AREA)
     floor = np.where(is_floor[..., None], points.reshape(height, width, 3)[..., :2], np.float32(1e3))
     return Background(
@@ -92,7 +93,7 @@ def render_background(camera: Camera, room: Room) -> Background:
 
 
 # Numbers of the shell's surfaces, shared with surfaces.paint_room.
-_FLOOR, _CEILING, _EMITTING = 0, 1, 9
+_FLOOR, _CEILING, _CORRIDOR_FLOOR, _CORRIDOR_CEILING, _CORRIDOR_WALL, _EMITTING = 0, 1, 6, 7, 8, 9
 
 
 def _vignette(camera: Camera) -> FloatArray:
@@ -101,31 +102,45 @@ def _vignette(camera: Camera) -> FloatArray:
     return 1 - 0.22 * (columns[None] ** 2 + rows[:, None] ** 2)
 
 
-def _cast_room(origin: FloatArray, rays: FloatArray, room: Room) -> tuple[FloatArray, FloatArray, NDArray[np.int32]]:
-    """Return depth, inward normal and surface number where rays leave the room (or the corridor behind the door)."""
-    high = (room.width, room.depth, room.height)
-    depth, axis = _leave_box(origin, rays, (0.0, 0.0, 0.0), high)
-    hit = origin + depth[:, None] * rays
-    through = (axis == 1) & (rays[:, 1] < 0) & (hit[:, 2] < room.door_height)
-    through &= (hit[:, 0] > room.door[0]) & (hit[:, 0] < room.door[1])
-    chosen = np.flatnonzero(through)
+def _cast_shell(origin: FloatArray, rays: FloatArray, room: Room) -> tuple[FloatArray, FloatArray, NDArray[np.int32]]:
+    """Return depth, inward normal and surface number where rays end at a wall, floor or ceiling.
+
+    Room, corridor and the passages that turn off it are boxes; a ray leaves one through an opening into the next.
+    """
+    corridor = room.corridor
+    spaces = [((0.0, 0.0, 0.0), (room.width, room.depth, room.height)), (corridor.low, corridor.high)]
+    # All openings lie in walls of constant y: from which space into which, toward y of what sign, between which x, top.
+    openings = [(0, 1, -1, *room.door, room.door_height), (1, 0, 1, *room.door, room.door_height)]
+    for low, high in corridor.passages:
+        openings += [(1, len(spaces), -1, low[0], high[0], high[2]), (len(spaces), 1, 1, low[0], high[0], high[2])]
+        spaces.append((low, high))
+    start = next(n for n, (low, high) in enumerate(spaces) if np.all(origin >= low) and np.all(origin <= high))
+    inside = np.full(len(rays), start)
+    depth, axis = _leave_box(origin, rays, *spaces[start])
+    for _ in spaces:
+        hit, before = origin + depth[:, None] * rays, inside.copy()
+        for source, target, sign, x1, x2, top in openings:
+            through = (before == source) & (axis == 1) & (sign * rays[:, 1] > 0)
+            chosen = np.flatnonzero(through & (hit[:, 0] > x1) & (hit[:, 0] < x2) & (hit[:, 2] < top))
+            if len(chosen):
+                depth[chosen], axis[chosen] = _leave_box(origin, rays[chosen], *spaces[target])
+                inside[chosen] = target
+        if np.array_equal(before, inside):
+            break
     positive = rays[np.arange(len(rays)), axis] > 0
-    surface = (2 * axis + positive).astype(np.int32)
-    surface = np.array([2, 3, 4, 5, _FLOOR, _CEILING], np.int32)[surface]
-    if len(chosen):
-        far, far_axis = _leave_box(origin, rays[chosen], room.corridor_low, room.corridor_high)
-        depth[chosen], axis[chosen] = far, far_axis
-        positive[chosen] = rays[chosen, far_axis] > 0
-        surface[chosen] = np.where(far_axis == 2, np.where(positive[chosen], 7, 6), 8)
+    surface = np.array([2, 3, 4, 5, _FLOOR, _CEILING], np.int32)[2 * axis + positive]
+    outside = np.array([_CORRIDOR_WALL] * 4 + [_CORRIDOR_FLOOR, _CORRIDOR_CEILING], np.int32)[2 * axis + positive]
+    surface = np.where(inside == 0, surface, outside)
     normals = np.zeros_like(rays)
     normals[np.arange(len(rays)), axis] = np.where(positive, -1, 1)
     hit = origin + depth[:, None] * rays
     window = (surface == 5) & (np.abs(hit[:, 0] - 3.0) < 1.25) & (np.abs(hit[:, 2] - 1.62) < 0.66)
     surface[window] = _EMITTING
-    lamps = np.zeros(len(rays), bool)
-    for x, y, _ in room.lamps:
-        lamps |= (surface == _CEILING) & (np.abs(hit[:, 0] - x) < 0.6) & (np.abs(hit[:, 1] - y) < 0.15)
-    surface[lamps] = _EMITTING
+    lit = np.zeros(len(rays), bool)
+    for lamps, ceiling in ((room.lamps, _CEILING), (corridor.lamps, _CORRIDOR_CEILING)):
+        for x, y, _ in lamps:
+            lit |= (surface == ceiling) & (np.abs(hit[:, 0] - x) < 0.6) & (np.abs(hit[:, 1] - y) < 0.15)
+    surface[lit] = _EMITTING
     return depth, normals, surface
 
 
@@ -139,7 +154,7 @@ def _leave_box(
     return distance[np.arange(len(rays)), axis], axis
 
 
-def _screen_window(camera: Camera, solid: Box | Cylinder | Ellipsoid) -> tuple[int, int, int, int] | None:
+def _screen_window(camera: Camera, solid: Solid) -> tuple[int, int, int, int] | None:
     """Return the pixels ``x1, y1, x2, y2`` that can show ``solid``, or ``None``."""
     if isinstance(solid, Box):
         low, high = solid.low, solid.high
@@ -162,9 +177,7 @@ def _screen_window(camera: Camera, solid: Box | Cylinder | Ellipsoid) -> tuple[i
     return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
 
 
-def _cast_solid(
-    origin: FloatArray, rays: FloatArray, solid: Box | Cylinder | Ellipsoid
-) -> tuple[FloatArray, FloatArray]:
+def _cast_solid(origin: FloatArray, rays: FloatArray, solid: Solid) -> tuple[FloatArray, FloatArray]:
     """Return depth (inf where missed) and unit normal of the first hit."""
     normals = np.zeros_like(rays)
     if isinstance(solid, Box):

@@ -75,7 +75,21 @@ def _trunk(builder: MeshBuilder, look: Appearance) -> None:
         - 0.12 * smooth(1.1, hem, z)[:, None]
     )
     along = (TORSO_TOP - z) / (TORSO_TOP - hem)
-    builder.add(grid, "torso", ("chest", "pelvis"), smooth(1.16, 0.98, z)[:, None], hidden, along)
+    # What hangs below the hip joints follows the lap.
+    split = int((z >= 0.9).sum())
+    builder.add(
+        grid[:split],
+        "torso",
+        ("chest", "pelvis"),
+        smooth(1.16, 0.98, z[:split])[:, None],
+        hidden[:split],
+        along[:split],
+    )
+    if len(z) > split + 1:
+        below = slice(split - 1, None)
+        builder.add(
+            grid[below], "torso", ("pelvis", "lap"), smooth(0.92, 0.80, z[below])[:, None], hidden[below], along[below]
+        )
     z = np.array([1.0, 0.95, 0.90, 0.85, 0.81, 0.785])
     half_x, half_y, shift = _trunk_size(look, z)
     taper = np.array([0.97, 1.0, 1.0, 0.92, 0.70, 0.05])
@@ -94,12 +108,13 @@ def _trunk(builder: MeshBuilder, look: Appearance) -> None:
         grid = tube(z, half_x + flare, half_y + flare, shift, count=18)
         grid[..., 0] += 0.008 * np.sin(5 * angles(18))[None] * smooth(0.9, 0.55, z)[:, None]
         follow = 0.45 * smooth(0.88, 0.55, z)[:, None]
-        # Cloth follows the thigh on its side and hangs still between the legs, so that both halves meet.
+        # Cloth follows the thigh on its side and the lap between the legs, so that both halves meet.
         beside = smooth(0.0, 0.8, np.abs(np.sin(angles(18))))[None]
         open_share = smooth(0.40, 0.9, z)[:, None]
+        builder.add(grid[:3], "skirt", ("pelvis", "lap"), smooth(0.97, 0.87, z[:3])[:, None], open_share[:3])
         for side, chosen in (("right", slice(0, 10)), ("left", slice(9, 19))):
-            half = (follow * beside)[:, chosen]
-            builder.add(grid[:, chosen], "skirt", ("pelvis", f"{side}_thigh"), half, open_share)
+            half = (follow * beside)[2:, chosen]
+            builder.add(grid[2:, chosen], "skirt", ("lap", f"{side}_thigh"), half, open_share[2:])
     if look.top_kind == "hoodie":
         z = np.array([1.53, 1.515, 1.48, 1.43, 1.38, 1.36])
         builder.add(

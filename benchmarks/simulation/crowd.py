@@ -2,62 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.simulation.gait import step_length
 from benchmarks.simulation.navigation import Navigator
 from benchmarks.simulation.room import Room
+from benchmarks.simulation.seating import Seating
+from benchmarks.simulation.walker import BODY_DISTANCE, FURNITURE_MARGIN, Walker
 from benchmarks.simulation.wardrobe import Appearance
 
 __all__ = ["BODY_DISTANCE", "FURNITURE_MARGIN", "Crowd", "Visits"]
 
-# No two middles of people come closer than this, metres.
-BODY_DISTANCE = 0.46
-# No middle of a person comes closer to furniture and walls than this, metres.
-FURNITURE_MARGIN = 0.26
-
 # Who wants to leave while the doorway is taken waits this far from it, metres.
 _QUEUE = 1.9
+# Who is this far behind the wall, metres along y, has left the doorway.
+_OUTSIDE = -0.45
 _SPOTS = (
-    (1.2, 1.0), (2.2, 1.2), (3.1, 1.8), (4.9, 1.5), (5.3, 1.2), (1.0, 2.3), (2.0, 2.5), (3.0, 2.6), (4.1, 2.5),
-    (4.8, 2.9), (1.0, 3.6), (1.7, 3.4), (1.5, 4.3), (2.9, 3.1), (4.4, 3.6), (4.6, 4.3), (5.3, 4.3), (0.8, 1.3),
+    (1.2, 1.0), (2.2, 1.2), (3.1, 1.8), (4.9, 1.5), (5.3, 1.2), (1.0, 2.3), (2.0, 2.5), (3.0, 2.6), (3.9, 2.4),
+    (4.3, 2.9), (1.0, 3.6), (1.5, 3.3), (1.5, 4.3), (2.7, 2.0), (4.8, 3.7), (4.6, 4.3), (5.3, 4.3), (0.8, 1.3),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Visits:
-    """How long people stay, stay away and stand still, in seconds drawn between the two values.
+    """How long people stay, stay away, stand still and sit, in seconds drawn between the two values.
 
-    ``return_share`` of those who leave come back after being away that long, the others after four times as long.
+    ``return_share`` of those who leave come back after being away that long, the others after four times as long. Who
+    looks for something to do goes to a free seat in ``sit_share`` of the cases. Who has several outfits comes back in
+    another in ``change_share`` of the cases.
     """
 
     stay: tuple[float, float]
     away: tuple[float, float]
     pause: tuple[float, float] = (0.8, 3.0)
+    sit: tuple[float, float] = (5.0, 30.0)
     return_share: float = 0.65
-
-
-@dataclass
-class _Walker:
-    look: Appearance
-    place: NDArray[np.float64]
-    state: str = "away"
-    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
-    heading: float = 0.0
-    phase: float = 0.0
-    turned: float = 0.0
-    goal: tuple[float, float] = (0.0, 0.0)
-    until: float = 0.0
-    leave_at: float = 0.0
-    goal_since: float = 0.0
-    partner: int = -1
-    gesture: int = 0
-    gesture_weight: float = 0.0
-    face: float | None = None
-    returns: bool = False
+    change_share: float = 0.7
+    sit_share: float = 0.4
 
 
 class Crowd:
@@ -68,25 +52,30 @@ class Crowd:
 
     Args:
         room: where.
-        looks: the people, by number.
+        outfits: the people, by number, with all that each may wear.
         visits: how long they come and go.
         at_once: how many may be inside together.
         seed: of everything random.
     """
 
-    def __init__(self, room: Room, looks: list[Appearance], visits: Visits, at_once: int, seed: int) -> None:
+    def __init__(
+        self, room: Room, outfits: Sequence[tuple[Appearance, ...]], visits: Visits, at_once: int, seed: int
+    ) -> None:
         self._room = room
         self._visits = visits
         self._at_once = at_once
         self._random = np.random.default_rng([seed, 4242])
+        # Apart from the walks, so that who changes clothes walks as who does not.
+        self._clothes = np.random.default_rng([seed, 4244])
         self._navigator = Navigator(room)
-        self._walkers = [_Walker(look, np.array(room.hidden_ends[0])) for look in looks]
+        self._seating = Seating(room.seats, visits.sit, seed)
+        self._walkers = [Walker(worn, np.array(room.corridor.hidden_ends[0])) for worn in outfits]
         self._door: int = -1
         self._next_entry = 0.0
         self._time = 0.0
-        self._seat_first(at_once)
+        self._place_first(at_once)
 
-    def _seat_first(self, at_once: int) -> None:
+    def _place_first(self, at_once: int) -> None:
         """Put the first people into the room, the others outside."""
         count = max(1, at_once - 1)
         spots = self._random.permutation(len(_SPOTS))
@@ -100,6 +89,8 @@ class Crowd:
             walker.heading = float(self._random.uniform(-np.pi, np.pi))
             walker.leave_at = float(self._random.uniform(0.0, 1.5)) * self._draw(self._visits.stay)
             self._choose_goal(walker)
+            if walker.state == "to_seat":
+                self._seating.place(walker, self._time)
         self._next_entry = float(self._random.uniform(0.3, 1.2))
 
     def _draw(self, span: tuple[float, float]) -> float:
@@ -110,7 +101,7 @@ class Crowd:
         """Numbers of the people who are in the room, the doorway or the corridor."""
         return [number for number, walker in enumerate(self._walkers) if walker.state != "away"]
 
-    def walker(self, number: int) -> _Walker:
+    def walker(self, number: int) -> Walker:
         """Return the state of one person."""
         return self._walkers[number]
 
@@ -121,28 +112,39 @@ class Crowd:
         present = self.present
         for number in present:
             self._decide(number)
-        pushes = {number: self._acceleration(number, present) for number in present}
+        before = {number: self._walkers[number].place.copy() for number in present}
         for number in present:
+            walker = self._walkers[number]
+            if walker.at_seat:
+                others = [self._walkers[other] for other in present if other != number]
+                self._seating.lead(walker, others, self._time, seconds)
+        free = [number for number in present if not self._walkers[number].at_seat]
+        pushes = {number: self._acceleration(number, present) for number in free}
+        for number in free:
             walker = self._walkers[number]
             velocity = walker.velocity + seconds * pushes[number]
             limit = 1.25 * walker.look.preferred_speed
             size = float(np.hypot(*velocity))
             walker.velocity = velocity * min(1.0, limit / max(size, 1e-9))
-        before = {number: self._walkers[number].place.copy() for number in present}
-        for number in present:
+        for number in free:
             walker = self._walkers[number]
             walker.place = walker.place + seconds * walker.velocity
         self._separate(present, before)
-        for number in present:
+        for number in free:
             walker = self._walkers[number]
             moved = (walker.place - before[number]) / seconds
             walker.velocity = 0.5 * walker.velocity + 0.5 * moved
             self._turn(walker, seconds)
+        for number in present:
+            self._walkers[number].move_limbs(seconds)
 
     def _let_in(self) -> None:
-        """Send the next person in when there is room and the doorway is free."""
-        room_left = self._at_once - len(self.present)
-        if self._door >= 0 or self._time < self._next_entry or room_left <= 0:
+        """Send the next person in when there is room, and, where the corridor is short, the doorway is free."""
+        watched = bool(self._room.corridor.watched)
+        # Who has left the room keeps nobody out of it on the long way through a watched corridor.
+        gone = sum(self._walkers[n].state == "exiting" and self._walkers[n].place[1] < _OUTSIDE for n in self.present)
+        room_left = self._at_once - len(self.present) + watched * gone
+        if (self._door >= 0 and not watched) or self._time < self._next_entry or room_left <= 0:
             return
         away = [number for number, walker in enumerate(self._walkers) if walker.state == "away"]
         ready = [number for number in away if self._walkers[number].until <= self._time]
@@ -156,28 +158,43 @@ class Crowd:
         walker = self._walkers[number]
         ends = [
             end
-            for end in self._room.hidden_ends
+            for end in self._room.corridor.hidden_ends
             if all(np.hypot(*(self._walkers[other].place - end)) > 1.3 for other in self.present)
         ]
         if not ends:
             return
         end = ends[int(self._random.integers(len(ends)))]
         walker.place = np.array(end) + self._random.uniform(-0.1, 0.1, 2)
-        walker.heading = 0.0 if end[0] < self._room.door_centre else np.pi
-        walker.velocity = np.array([np.cos(walker.heading), 0.0]) * walker.look.preferred_speed
-        walker.state, walker.returns = "entering", False
+        side = -1.0 if end[0] < self._room.door_centre else 1.0
+        walker.heading = np.pi / 2 if watched else np.pi * (side > 0)
+        walker.velocity = np.array([np.cos(walker.heading), np.sin(walker.heading)]) * walker.look.preferred_speed
+        walker.returns, walker.gesture_weight = False, 0.0
+        self._next_entry = self._time + self._draw((1.0, 2.5))
+        if watched:
+            walker.state = "coming"
+            walker.goal = (self._room.door_centre + side * 1.5, self._room.corridor.low[1] + 0.45)
+        else:
+            self._enter(number)
+
+    def _enter(self, number: int) -> None:
+        """Give the doorway to somebody who comes in."""
+        walker = self._walkers[number]
+        walker.state = "entering"
         walker.goal = (self._room.door_centre + float(self._random.uniform(-0.4, 0.2)), 1.35)
         walker.leave_at = self._time + 2.5 + self._draw(self._visits.stay)
         walker.goal_since = self._time
-        walker.gesture_weight = 0.0
         self._door = number
-        self._next_entry = self._time + self._draw((1.0, 2.5))
 
-    def _choose_goal(self, walker: _Walker) -> None:
+    def _choose_goal(self, walker: Walker) -> None:
         walker.state = "walking"
         walker.face = None
         walker.partner = -1
         walker.goal_since = self._time
+        walker.seat = None
+        if walker.leave_at > self._time and self._seating.wish(walker, self._walkers, self._visits.sit_share):
+            # Who sits down wants to sit for a while.
+            walker.leave_at = max(walker.leave_at, self._time + 5 + self._visits.sit[0])
+            return
         others = [o for o in self._walkers if o is not walker and o.state in ("walking", "standing")]
         if others and self._random.random() < 0.2:
             # Walk up to somebody, as people do who meet.
@@ -198,7 +215,10 @@ class Crowd:
         walker, room = self._walkers[number], self._room
         to_goal = float(np.hypot(walker.goal[0] - walker.place[0], walker.goal[1] - walker.place[1]))
         waited = self._time - walker.goal_since
-        if walker.state == "entering":
+        if walker.state == "coming":
+            if to_goal < 0.9 and self._door < 0:
+                self._enter(number)
+        elif walker.state == "entering":
             if walker.place[1] > 0.75:
                 self._release(number)
             if to_goal < 0.4 or (walker.place[1] > 0.75 and waited > 8):
@@ -211,20 +231,28 @@ class Crowd:
                 self._pause(walker)
             elif waited > 9:
                 self._choose_goal(walker)
+        elif walker.state == "to_seat":
+            if to_goal < 0.2:
+                walker.state = "approaching"
+            elif waited > 10 or self._time > walker.leave_at:
+                self._choose_goal(walker)
         elif walker.state == "standing":
             if self._time > walker.until or (self._time > walker.leave_at and self._leaving() < 2):
                 self._choose_goal(walker)
         elif walker.state == "leaving" and to_goal < _QUEUE and self._door < 0:
             self._door = number
-            ends = room.hidden_ends
+            ends = room.corridor.hidden_ends
             walker.goal = ends[int(self._random.integers(len(ends)))]
             walker.state = "exiting"
         elif walker.state == "exiting":
-            if walker.place[1] < -0.45:
+            if walker.place[1] < _OUTSIDE:
                 self._release(number)
             if to_goal > 0.3:
                 return
             walker.state = "away"
+            others = [outfit for outfit in range(len(walker.outfits)) if outfit != walker.outfit]
+            if others and self._clothes.random() < self._visits.change_share:
+                walker.outfit = int(self._clothes.choice(others))
             walker.returns = bool(self._random.random() < self._visits.return_share)
             walker.until = self._time + self._draw(self._visits.away) * (1 if walker.returns else 4)
 
@@ -235,7 +263,7 @@ class Crowd:
         if self._door == number:
             self._door = -1
 
-    def _pause(self, walker: _Walker) -> None:
+    def _pause(self, walker: Walker) -> None:
         walker.state = "standing"
         walker.until = self._time + self._draw(self._visits.pause)
         walker.gesture = int(self._random.choice([0, 1, 2, 3, 4], p=[0.35, 0.18, 0.17, 0.12, 0.18]))
@@ -258,7 +286,7 @@ class Crowd:
             distance = float(np.hypot(*offset))
             rest = float(np.hypot(walker.goal[0] - walker.place[0], walker.goal[1] - walker.place[1]))
             pace = walker.look.preferred_speed
-            if walker.state == "walking":
+            if walker.state in ("walking", "to_seat", "coming"):
                 pace *= np.clip(rest / 0.5, 0.35, 1.0)
             elif walker.state == "leaving" and rest < _QUEUE:
                 pace = 0.0
@@ -266,9 +294,9 @@ class Crowd:
         force = (wanted - walker.velocity) / 0.45
         ahead = np.array([np.cos(walker.heading), np.sin(walker.heading)])
         for other_number in present:
-            if other_number == number:
-                continue
             other = self._walkers[other_number]
+            if other_number == number or other.state == "seated":
+                continue
             # Where both will be in a moment decides, not only where they are.
             offset = walker.place - other.place + 0.5 * (walker.velocity - other.velocity)
             now = walker.place - other.place
@@ -287,22 +315,28 @@ class Crowd:
         return force * min(1.0, 5.0 / max(size, 1e-9))
 
     def _separate(self, present: list[int], before: dict[int, NDArray[np.float64]]) -> None:
-        """Keep bodies apart and out of furniture; where no place is found the step is not taken."""
+        """Keep bodies apart and out of furniture; where no place is found the step is not taken.
+
+        Who is at a seat is not moved; the others are moved by the whole distance then.
+        """
+        free = [number for number in present if not self._walkers[number].at_seat]
         for _ in range(4):
             for index, a in enumerate(present):
                 for b in present[index + 1 :]:
                     first, second = self._walkers[a], self._walkers[b]
                     offset = first.place - second.place
                     distance = float(np.hypot(*offset))
-                    if distance < BODY_DISTANCE + 0.04:
-                        shift = (BODY_DISTANCE + 0.045 - distance) / 2 * offset / max(distance, 1e-6)
-                        first.place, second.place = first.place + shift, second.place - shift
-            for number in present:
+                    fixed = first.at_seat + second.at_seat
+                    if distance < BODY_DISTANCE + 0.04 and fixed < 2:
+                        shift = (BODY_DISTANCE + 0.045 - distance) / (2 - fixed) * offset / max(distance, 1e-6)
+                        first.place = first.place + shift * (not first.at_seat)
+                        second.place = second.place - shift * (not second.at_seat)
+            for number in free:
                 walker = self._walkers[number]
                 walker.place = self._to_free(walker.place, before[number])
         for _ in range(len(present) + 1):
             changed = False
-            for number in present:
+            for number in free:
                 walker = self._walkers[number]
                 near = any(
                     np.hypot(*(walker.place - self._walkers[o].place)) < BODY_DISTANCE for o in present if o != number
@@ -319,7 +353,7 @@ class Crowd:
         free = self._room.inside(options, FURNITURE_MARGIN + 0.01)
         return options[int(np.argmax(free))] if free.any() else before
 
-    def _turn(self, walker: _Walker, seconds: float) -> None:
+    def _turn(self, walker: Walker, seconds: float) -> None:
         speed = float(np.hypot(*walker.velocity))
         target: float | None = None
         if speed > 0.22:
@@ -329,15 +363,4 @@ class Crowd:
             if walker.partner >= 0:
                 offset = self._walkers[walker.partner].place - walker.place
                 target = float(np.arctan2(offset[1], offset[0]))
-        if target is not None:
-            difference = (target - walker.heading + np.pi) % (2 * np.pi) - np.pi
-            limit = (3.6 if speed > 0.22 else 2.2) * seconds
-            change = float(np.clip(difference * 6 * seconds, -limit, limit))
-            walker.heading += change
-            walker.turned = 0.9 * walker.turned + 0.1 * float(np.clip(difference, -0.8, 0.8))
-        else:
-            walker.turned *= 0.95
-        scale = walker.look.height / 1.75
-        walker.phase += seconds * np.pi * speed / (step_length(speed, walker.look.stride) * scale)
-        goal = 1.0 if walker.state == "standing" and speed < 0.3 else 0.0
-        walker.gesture_weight += float(np.clip(goal - walker.gesture_weight, -2.5 * seconds, 2.0 * seconds))
+        walker.turn(target, seconds, 3.6 if speed > 0.22 else 2.2)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.simulation.room import Box, Room
+from benchmarks.simulation.room import Room
+from benchmarks.simulation.solids import Box, Point
 
 __all__ = ["floor_light_map", "irradiance"]
 
@@ -18,14 +21,35 @@ def irradiance(points: NDArray[np.float32], normals: NDArray[np.float32], room: 
     """Return (N,) light on surface ``points`` (N, 3) with unit ``normals`` (N, 3); about 1 for a lit floor."""
     # Light from everywhere: ceiling side brighter than floor side.
     total = 0.44 + 0.13 * normals[:, 2]
-    for lamp, strength in [*((lamp, _LAMP_STRENGTH) for lamp in room.lamps), (_WINDOW, _WINDOW_STRENGTH)]:
-        toward = np.asarray(lamp, np.float32) - points
-        squared = np.einsum("ij,ij->i", toward, toward)
-        cosine = np.einsum("ij,ij->i", toward, normals) / np.sqrt(squared)
-        # Wrapped cosine: a lamp is a panel, not a point.
-        np.maximum((cosine + 0.22) / 1.22, 0, out=cosine)
-        total += strength * cosine / (squared * 0.45 + 0.9)
+    sources = [(lamp, _LAMP_STRENGTH) for lamp in room.lamps]
+    total += _light_of(points, normals, [*sources, (_WINDOW, _WINDOW_STRENGTH)])
+    if room.corridor.lamps and points[:, 1].min() < 0:
+        # Walls keep the corridor's light out of the room.
+        chosen = np.flatnonzero(points[:, 1] < 0)
+        lamps = [(lamp, _LAMP_STRENGTH) for lamp in room.corridor.lamps]
+        total[chosen] += _light_of(points[chosen], normals[chosen], lamps)
     return total.astype(np.float32, copy=False)
+
+
+def _light_of(
+    points: NDArray[np.float32], normals: NDArray[np.float32], sources: Sequence[tuple[Point, float]]
+) -> NDArray[np.float32]:
+    """Return (N,) what comes from lamps of given places and strengths."""
+    lamps = np.array([lamp for lamp, _ in sources], np.float32).T
+    strengths = np.array([strength for _, strength in sources], np.float32)
+    # (lamp − point)² and (lamp − point) · normal, multiplied out: two matrix products serve all lamps.
+    squared = np.einsum("ij,ij->i", points, points)[:, None] - 2 * (points @ lamps)
+    squared += np.einsum("ij,ij->j", lamps, lamps)
+    cosine = normals @ lamps
+    cosine -= np.einsum("ij,ij->i", points, normals)[:, None]
+    cosine /= np.sqrt(np.maximum(squared, 1e-6))
+    # Wrapped cosine: a lamp is a panel, not a point.
+    cosine += np.float32(0.22)
+    np.maximum(cosine, 0, out=cosine)
+    squared *= np.float32(0.45 * 1.22)
+    squared += np.float32(0.9 * 1.22)
+    cosine /= squared
+    return (cosine @ strengths).astype(np.float32, copy=False)
 
 
 def floor_light_map(room: Room, step: float = 0.04) -> NDArray[np.float32]:

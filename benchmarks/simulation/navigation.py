@@ -24,9 +24,10 @@ class Navigator:
     """
 
     def __init__(self, room: Room, margin: float = 0.32) -> None:
-        self._low = np.array([room.corridor_low[0], room.corridor_low[1]]) - 0.2
-        self._low[0] = min(self._low[0], -0.2)
-        high = np.array([max(room.width, room.corridor_high[0]), room.depth]) + 0.2
+        corridor = room.corridor
+        parts = [(corridor.low, corridor.high), *corridor.passages]
+        self._low = np.array([min(0.0, corridor.low[0]), min(low[1] for low, _ in parts)]) - 0.2
+        high = np.array([max(room.width, corridor.high[0]), room.depth]) + 0.2
         self._columns, self._rows = (int(v) for v in np.ceil((high - self._low) / _STEP))
         x = self._low[0] + (np.arange(self._columns) + 0.5) * _STEP
         y = self._low[1] + (np.arange(self._rows) + 0.5) * _STEP

@@ -24,7 +24,12 @@ _LEVELS = 3
 class Person:
     """One person's body and clothes, ready to be posed and drawn.
 
+    Args:
+        look: what the person is made from.
+        changes: what the same person may wear instead.
+
     Attributes:
+        outfits: the person in each of the clothes, this one first.
         look: what the person was made from.
         triangles: (T, 3) int32 corners.
         texture: (V, 2) float32 place of each point in the atlas, 0 to 1.
@@ -32,8 +37,9 @@ class Person:
         atlases: the texture at full, half and quarter size, each (n·n, 3) float32 BGR, and its side n.
     """
 
-    def __init__(self, look: Appearance) -> None:
+    def __init__(self, look: Appearance, *changes: Appearance) -> None:
         mesh = build_mesh(look)
+        self.outfits: tuple[Person, ...] = (self, *(Person(change) for change in changes))
         self.look = look
         self.triangles = mesh.triangles
         self.texture = mesh.texture
@@ -68,7 +74,7 @@ class Person:
         look = self.look
         if look.bag == "tote":
             # A hand that holds a bag does not gesture.
-            stance = replace(stance, gesture=0)
+            stance = replace(stance, gesture=5)
         return bone_transforms(stance, look.height, stride=look.stride, arm_swing=look.arm_swing, posture=look.posture)
 
     def atlas_for(self, pixels_per_metre: float) -> tuple[FloatArray, int]:

@@ -24,6 +24,8 @@ FloatArray = NDArray[np.floating[Any]]
 
 _NEAR = 0.12
 _NOISE_MARGIN = 64
+# Half the side of the square of floor, metres, that one person's shadows darken.
+_SHADOW_REACH = 1.25
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Sighting:
         visible_box: box of what is seen, inside the image.
         visibility: share of the whole figure that is seen, 0 to 1 (hidden and outside parts both count against it).
         position: floor x, y in metres.
+        seated: 0 standing to 1 sitting.
+        outfit: number, within those of the person, of the clothes drawn.
     """
 
     identity: int
@@ -43,6 +47,8 @@ class Sighting:
     visible_box: tuple[float, float, float, float]
     visibility: float
     position: tuple[float, float]
+    seated: float = 0.0
+    outfit: int = 0
 
 
 class CameraRenderer:
@@ -87,11 +93,12 @@ class CameraRenderer:
         if canvas is not None:
             self._cast_shadows(canvas, list(stances.values()))
         order = sorted(
-            stances, key=lambda identity: -np.hypot(*(np.subtract(self.camera.position[:2], _floor(stances[identity]))))
+            (identity for identity, stance in stances.items() if self._may_show(stance)),
+            key=lambda identity: -np.hypot(*(np.subtract(self.camera.position[:2], _floor(stances[identity])))),
         )
         drawn: list[tuple[int, tuple[float, float, float, float], Fragments, int]] = []
         for identity in order:
-            person = self.people[identity]
+            person = self.people[identity].outfits[self._outfit(identity, stances[identity])]
             points, normals = person.posed(stances[identity])
             seen = points @ self._rotation.T + self._translation
             distance = seen[:, 2]
@@ -121,6 +128,22 @@ class CameraRenderer:
         image = None if canvas is None else self._expose(canvas, frame)
         return image, sightings, owners
 
+    def _may_show(self, stance: Stance) -> bool:
+        """Return whether any part of a person there can be in the image; far cheaper than drawing in vain."""
+        reach, tallest = 1.0, 2.2
+        corners = [
+            (stance.x + a, stance.y + b, z) for a in (-reach, reach) for b in (-reach, reach) for z in (0, tallest)
+        ]
+        pixels, depth = self.camera.project(corners)
+        if depth.min() <= _NEAR:
+            return bool(depth.max() > _NEAR)
+        (x1, y1), (x2, y2) = pixels.min(axis=0), pixels.max(axis=0)
+        return bool(x2 > 0 and y2 > 0 and x1 < self.camera.width and y1 < self.camera.height)
+
+    def _outfit(self, identity: int, stance: Stance) -> int:
+        """Return the number of the clothes that ``stance`` asks for, or of the last there are of who has fewer."""
+        return min(stance.outfit, len(self.people[identity].outfits) - 1)
+
     def _paint(
         self,
         canvas: FloatArray,
@@ -134,7 +157,8 @@ class CameraRenderer:
         won: NDArray[np.bool_],
     ) -> None:
         """Shade the subpixels that ``won`` once per pixel and blend them by their share of it."""
-        light = self._light(person, points, normals)
+        # One table, so that the three corners of each pixel's triangle are looked up once.
+        table = np.column_stack([x, y, self._light(person, points, normals), person.texture])
         blocks = won.reshape(won.shape[0] // SAMPLES, SAMPLES, won.shape[1] // SAMPLES, SAMPLES)
         chosen = np.where(blocks, fragments.triangle.reshape(blocks.shape), -1)
         coverage = blocks[:, 0].astype(np.uint8) + blocks[:, 1]
@@ -149,13 +173,11 @@ class CameraRenderer:
         for pair, (dx, dy) in (((0, 1), (0.5, 0.25)), ((2, 3), (0.5, 0.75))):
             triangle = np.maximum(cells[:, pair[0]], cells[:, pair[1]])
             triangle = np.where(triangle < 0, cells.max(axis=1), triangle)
-            corners = person.triangles[triangle]
+            corners = table[person.triangles[triangle]]
             px = columns.astype(np.float32) + np.float32(left + dx)
             py = rows.astype(np.float32) + np.float32(top + dy)
-            weights = _barycentric(x[corners], y[corners], px, py)
-            shade = np.einsum("ij,ij->i", weights, light[corners])
-            u = np.einsum("ij,ij->i", weights, person.texture[:, 0][corners])
-            v = np.einsum("ij,ij->i", weights, person.texture[:, 1][corners])
+            weights = _barycentric(corners[..., 0], corners[..., 1], px, py)
+            shade, u, v = np.einsum("ij,ijk->ki", weights, corners[..., 2:])
             texel = (v * side).astype(np.int32) * side + (u * side).astype(np.int32)
             colour += atlas[texel] * shade[:, None]
         colour *= self._gain * np.float32(0.5)
@@ -185,16 +207,22 @@ class CameraRenderer:
             touched.append(window)
             dx = floor[y1:y2, x1:x2, 0] - np.float32(stance.x)
             dy = floor[y1:y2, x1:x2, 1] - np.float32(stance.y)
-            total = 0.42 * np.exp(-(dx * dx + dy * dy) / np.float32(2 * 0.17**2))
+            # The window on the screen shows much floor that is too far away to be darkened.
+            near = np.nonzero(dx * dx + dy * dy < 2 * _SHADOW_REACH**2)
+            dx, dy = dx[near], dy[near]
+            seated = stance.seated
+            # A seated body is further from the floor, and its feet are ahead of it.
+            total = (0.42 - 0.20 * seated) * np.exp(-(dx * dx + dy * dy) / np.float32(2 * 0.17**2))
             total += 0.22 * np.exp(-(dx * dx + dy * dy) / np.float32(2 * 0.42**2))
             forward = (np.cos(stance.heading), np.sin(stance.heading))
             stride = 0.30 * min(1.0, stance.speed / 0.8) * np.sin(stance.phase)
             for sign in (1, -1):
-                fx = sign * (stride * forward[0] - 0.10 * forward[1]) + 0.05 * forward[0]
-                fy = sign * (stride * forward[1] + 0.10 * forward[0]) + 0.05 * forward[1]
+                ahead = 0.05 + 0.40 * seated
+                fx = sign * (stride * forward[0] - 0.10 * forward[1]) + ahead * forward[0]
+                fy = sign * (stride * forward[1] + 0.10 * forward[0]) + ahead * forward[1]
                 ex, ey = dx - np.float32(fx), dy - np.float32(fy)
                 total += 0.34 * np.exp(-(ex * ex + ey * ey) / np.float32(2 * 0.085**2))
-            for lamp in self.room.lamps:
+            for lamp in self.room.lamps if stance.y > 0 else self.room.corridor.lamps or self.room.lamps:
                 ax, ay = stance.x - lamp[0], stance.y - lamp[1]
                 reach = np.hypot(ax, ay)
                 if reach < 0.3:
@@ -203,10 +231,12 @@ class CameraRenderer:
                 along = dx * np.float32(ax) + dy * np.float32(ay)
                 across = dy * np.float32(ax) - dx * np.float32(ay)
                 wide = 0.15 + 0.16 * np.maximum(along, 0)
-                fall = np.clip(1 - along / np.float32(0.55 * reach + 0.35), 0, 1) * (along > -0.05)
+                fall = np.clip(1 - along / np.float32((0.55 * reach + 0.35) * (1 - 0.3 * seated)), 0, 1) * (
+                    along > -0.05
+                )
                 strength = 0.20 / (0.7 + 0.35 * reach)
                 total += np.float32(strength) * fall * np.exp(-((across / wide) ** 2))
-            shadow[y1:y2, x1:x2] *= np.maximum(1 - total, 0.18)
+            shadow[y1 + near[0], x1 + near[1]] *= np.maximum(1 - total, 0.18)
         if not touched:
             return
         boxes = np.array(touched)
@@ -218,7 +248,7 @@ class CameraRenderer:
         canvas[y1:y2, x1:x2] *= full[..., None]
 
     def _floor_window(self, stance: Stance) -> tuple[int, int, int, int] | None:
-        reach = 1.25
+        reach = _SHADOW_REACH
         corners = [(stance.x + a, stance.y + b, 0.0) for a in (-reach, reach) for b in (-reach, reach)]
         pixels, depth = self.camera.project(corners)
         rows, columns = self.background.floor.shape[:2]
@@ -265,7 +295,9 @@ class CameraRenderer:
                     (fragments.top + int(ys[-1]) + 1) / SAMPLES,
                 )
             share = min(1.0, count / own_area * in_frame)
-            found.append(Sighting(identity, box, visible_box, share, _floor(stances[identity])))
+            stance = stances[identity]
+            outfit = self._outfit(identity, stance)
+            found.append(Sighting(identity, box, visible_box, share, _floor(stance), stance.seated, outfit))
         return sorted(found, key=lambda sighting: sighting.identity)
 
 

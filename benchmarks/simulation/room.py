@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Box", "Cylinder", "Ellipsoid", "Room"]
+from benchmarks.simulation.corridor import Corridor
+from benchmarks.simulation.solids import Box, Colour, Cylinder, Ellipsoid, Point, Solid
 
-Colour = tuple[float, float, float]
-Point = tuple[float, float, float]
+__all__ = ["Room", "Seat"]
 
 WHITE: Colour = (222, 226, 228)
 OAK: Colour = (92, 138, 178)
@@ -21,34 +21,29 @@ LEAF: Colour = (52, 104, 58)
 
 
 @dataclass(frozen=True)
-class Box:
-    """An axis-parallel block between two corners, metres; ``texture`` names how its surface looks."""
+class Seat:
+    """A place where one person can sit, metres.
 
-    low: Point
-    high: Point
-    colour: Colour
-    texture: str = "plain"
+    Args:
+        front: free floor from which the seat is reached.
+        before: where the feet stand while one sits down, too close to the furniture to walk there.
+        place: where the pelvis comes to rest.
+        facing: radians, the way one looks who sits, 0 along +x.
+        height: of the surface one sits on.
+    """
 
-
-@dataclass(frozen=True)
-class Cylinder:
-    """An upright cylinder: middle of its base, radius, height, metres."""
-
-    base: Point
-    radius: float
+    front: tuple[float, float]
+    before: tuple[float, float]
+    place: tuple[float, float]
+    facing: float
     height: float
-    colour: Colour
-    texture: str = "plain"
 
 
-@dataclass(frozen=True)
-class Ellipsoid:
-    """An axis-parallel ellipsoid: centre and half axes, metres."""
-
-    centre: Point
-    radii: Point
-    colour: Colour
-    texture: str = "plain"
+def _seats() -> tuple[Seat, ...]:
+    sofa = [Seat((4.90, y), (5.14, y), (5.55, y), np.pi, 0.47) for y in (2.57, 3.13)]
+    # The chairs stand a step away from the table; each is reached from its free side.
+    chairs = [Seat((side, 3.75), (x, 3.75), (x, 3.38), np.pi / 2, 0.475) for side, x in ((2.02, 2.65), (4.18, 3.62))]
+    return (*sofa, *chairs)
 
 
 def _table(x: float, y: float, width: float, depth: float) -> list[Box]:
@@ -71,11 +66,11 @@ def _chair(x: float, y: float, back: tuple[int, int], colour: Colour) -> list[Bo
     return parts
 
 
-def _furniture() -> tuple[Box | Cylinder | Ellipsoid, ...]:
-    solids: list[Box | Cylinder | Ellipsoid] = []
+def _furniture() -> tuple[Solid, ...]:
+    solids: list[Solid] = []
     solids += _table(3.1, 4.25, 1.5, 0.75)
-    solids += _chair(2.65, 3.72, (0, -1), (70, 60, 132))
-    solids += _chair(3.62, 3.74, (0, -1), (130, 92, 52))
+    solids += _chair(2.65, 3.36, (0, -1), (70, 60, 132))
+    solids += _chair(3.62, 3.36, (0, -1), (130, 92, 52))
     # On the table: a closed laptop, a cup and a stack of paper.
     solids += [
         Box((2.72, 4.12, 0.74), (3.05, 4.36, 0.758), (70, 68, 66)),
@@ -107,7 +102,7 @@ def _furniture() -> tuple[Box | Cylinder | Ellipsoid, ...]:
         Box((5.22, 3.44, 0.40), (5.94, 3.62, 0.58), FABRIC, "fabric"),
         Box((5.24, 2.30, 0.40), (5.74, 2.855, 0.47), (126, 108, 88), "fabric"),
         Box((5.24, 2.865, 0.40), (5.74, 3.42, 0.47), (126, 108, 88), "fabric"),
-        Ellipsoid((5.66, 3.22, 0.60), (0.10, 0.19, 0.17), (60, 128, 196), "fabric"),
+        Ellipsoid((5.66, 3.38, 0.62), (0.09, 0.13, 0.17), (60, 128, 196), "fabric"),
     ]
     # A plant in a pot.
     x, y = 2.98, 0.34
@@ -141,20 +136,15 @@ class Room:
     door: tuple[float, float] = (3.50, 4.55)
     door_height: float = 2.12
     wall: float = 0.14
-    corridor_low: Point = (0.6, -1.75, 0.0)
-    corridor_high: Point = (7.6, -0.14, 2.45)
-    solids: tuple[Box | Cylinder | Ellipsoid, ...] = field(default_factory=_furniture)
+    corridor: Corridor = field(default_factory=Corridor)
+    solids: tuple[Solid, ...] = field(default_factory=_furniture)
+    seats: tuple[Seat, ...] = field(default_factory=_seats)
     lamps: tuple[Point, ...] = ((1.6, 1.4, 2.7), (4.4, 1.4, 2.7), (1.6, 3.6, 2.7), (4.4, 3.6, 2.7))
 
     @property
     def door_centre(self) -> float:
         """x of the middle of the doorway."""
         return (self.door[0] + self.door[1]) / 2
-
-    @property
-    def hidden_ends(self) -> tuple[tuple[float, float], ...]:
-        """Floor positions in the corridor that no camera sees through the doorway."""
-        return ((1.5, -0.95), (6.9, -0.95))
 
     def doorway(self) -> tuple[Box | Cylinder, ...]:
         """Return the door frame, the leaf, opened flat against the wall, and its handle."""
@@ -173,7 +163,7 @@ class Room:
         """Return (K, 4) floor rectangles ``x1, y1, x2, y2`` that nobody may stand in."""
         return np.array(
             [
-                (2.30, 3.48, 3.90, 5.0),
+                (2.30, 3.11, 3.90, 5.0),
                 (0.0, 1.90, 0.46, 3.20),
                 (5.20, 2.05, 6.0, 3.66),
                 (2.70, 0.0, 3.26, 0.62),
@@ -188,9 +178,12 @@ class Room:
         in_room = (x >= margin) & (x <= self.width - margin) & (y >= margin) & (y <= self.depth - margin)
         for x1, y1, x2, y2 in self.obstacles():
             in_room &= ~((x > x1 - margin) & (x < x2 + margin) & (y > y1 - margin) & (y < y2 + margin))
-        low, high = self.corridor_low, self.corridor_high
+        low, high = self.corridor.low, self.corridor.high
         in_corridor = (x >= low[0] + margin) & (x <= high[0] - margin)
         in_corridor &= (y >= low[1] + margin) & (y <= high[1] - margin)
+        for start, end in self.corridor.passages:
+            in_passage = (x >= start[0] + margin) & (x <= end[0] - margin)
+            in_corridor |= in_passage & (y >= start[1] + margin) & (y <= high[1] - margin)
         # The body turns sideways when needed: a doorway is passed with less room on both sides.
         side = min(margin, 0.30)
         in_door = (x >= self.door[0] + side) & (x <= self.door[1] - side)

@@ -20,6 +20,7 @@ import yaml
 from numpy.typing import NDArray
 
 from benchmarks.simulation.cameras import Camera, corner_cameras
+from benchmarks.simulation.corridor import cameras_in_corridor
 from benchmarks.simulation.people import Person
 from benchmarks.simulation.render import CameraRenderer, Sighting
 from benchmarks.simulation.scene import Scene, make_scene
@@ -70,7 +71,7 @@ def render_camera(
         seed: of the sensor's noise.
         picture: without it images are ``None``, and the truth costs about a third.
     """
-    people = {identity: Person(scene.looks[identity - 1]) for identity in scene.identities}
+    people = {identity: Person(*scene.outfits[identity - 1]) for identity in scene.identities}
     renderer = CameraRenderer(camera, scene.room, people, seed=seed)
     for frame in range(scene.frames):
         yield renderer.render(frame, scene.stances(frame), picture=picture)
@@ -86,14 +87,16 @@ def simulate_room(
     at_once: int | None = None,
     frame_rate: float = 15.0,
     size: tuple[int, int] = (640, 480),
+    corridor_cameras: int = 0,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Simulation:
     """Simulate people in a room and write what its cameras see, with the truth.
 
-    Written are ``camK.mp4`` (H.264), ``truth/camK.txt`` (MOTChallenge, nine columns), ``detections/camK.txt``
-    (MOTChallenge detections of a simulated detector), ``world.txt`` (frame, identity, x, y, heading),
-    ``calibration.json`` and ``cameras.yaml``. Everything appears at the end, or nothing does.
+    Written are, for each camera ``camK`` and ``corridorK``, ``camK.mp4`` (H.264), ``truth/camK.txt`` (MOTChallenge,
+    nine columns) and ``detections/camK.txt`` (MOTChallenge detections of a simulated detector); and ``world.txt``
+    (frame, identity, x, y, heading), ``calibration.json`` and ``cameras.yaml``. Everything appears at the end, or
+    nothing does.
 
     Args:
         output_dir: folder to write into; made when missing; files of the same names are replaced.
@@ -104,6 +107,8 @@ def simulate_room(
         at_once: how many may be inside together, 1 to 7.
         frame_rate: frames a second, 1 to 60.
         size: width and height of the images, even numbers of pixels.
+        corridor_cameras: 0 to 2, behind the door: ``corridor1``, ``corridor2``, with the same files as the others.
+            Their views overlap with no other; people pass them before they come in and after they leave.
         workers: processes that render, by default one per camera up to the number of processors; 1 renders in this
             process. With more, scripts need the usual ``if __name__ == "__main__"`` guard.
         progress: called with the number of finished and of all camera frames.
@@ -111,8 +116,16 @@ def simulate_room(
     Raises:
         InputError: a value is out of its range, or the folder cannot be written.
     """
-    scene = make_scene(seed=seed, seconds=seconds, people=people, at_once=at_once, frame_rate=frame_rate)
+    scene = make_scene(
+        seed=seed,
+        seconds=seconds,
+        people=people,
+        at_once=at_once,
+        frame_rate=frame_rate,
+        corridor_cameras=corridor_cameras,
+    )
     views = corner_cameras(scene.room.width, scene.room.depth, cameras, size=size)
+    views += cameras_in_corridor(scene.room.corridor, size=size)
     if workers is not None and workers < 1:
         raise InputError(f"{workers} processes; give at least 1")
     folder = Path(output_dir)

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.simulation.room import Box, Cylinder, Ellipsoid, Room
+from benchmarks.simulation.room import Room
+from benchmarks.simulation.solids import Box, Cylinder, Ellipsoid, Solid
 
 __all__ = ["paint_room", "paint_solid"]
 
@@ -101,16 +102,27 @@ def paint_room(points: FloatArray, surface: NDArray[np.int32], room: Room, light
             along, extent = (b, room.depth) if number in (2, 3) else (a, room.width)
             colour[chosen] = _wall(int(number), along, c, extent, room)
         elif number == 6:
-            speckle = 1 + 0.04 * _noise(_FINE, a * 90, b * 90)
-            colour[chosen] = np.asarray((128, 132, 134), np.float32) * speckle[:, None]
+            tone = 1 + 0.04 * _noise(_FINE, a * 90, b * 90)
+            if room.corridor.watched:
+                tone *= _corner_shade(_corridor_edge(b, room), 0.25, 0.2)
+            colour[chosen] = np.asarray((128, 132, 134), np.float32) * tone[:, None]
         elif number == 7:
             colour[chosen] = 220
+            if room.corridor.watched:
+                colour[chosen] *= 1.5 * _corner_shade(_corridor_edge(b, room), 0.22)[:, None]
         elif number == 8:
-            low = np.where(c < 0.09, np.float32(0.62), np.float32(1.0))
-            colour[chosen] = np.asarray((190, 206, 214), np.float32) * low[:, None]
+            tone = np.where(c < 0.09, np.float32(0.62), np.float32(1.0))
+            if room.corridor.watched:
+                tone *= _corner_shade(c, 0.22) * _corner_shade(room.corridor.high[2] - c, 0.15)
+            colour[chosen] = np.asarray((190, 206, 214), np.float32) * tone[:, None]
         else:
             colour[chosen] = _shine(a, b, c, room)
     return colour
+
+
+def _corridor_edge(y: FloatArray, room: Room) -> FloatArray:
+    """Return metres from the nearer of the corridor's long walls; a passage counts as far from both."""
+    return np.where(y < room.corridor.low[1], 1.0, np.minimum(y - room.corridor.low[1], room.corridor.high[1] - y))
 
 
 def _wall(number: int, along: FloatArray, z: FloatArray, extent: float, room: Room) -> FloatArray:
@@ -182,7 +194,7 @@ def _picture(
 def _shine(x: FloatArray, y: FloatArray, z: FloatArray, room: Room) -> FloatArray:
     """Return the lamps (white) and the view through the window: sky over blurred trees, with its bars."""
     colour = np.full((len(x), 3), (250, 252, 252), np.float32)
-    window = z < room.height - 0.2
+    window = y > room.depth - 0.5
     height = np.clip((z[window] - 0.96) / 1.32, 0, 1)
     trees = 0.30 + 0.10 * np.sin(x[window] * 3.1) + 0.05 * np.sin(x[window] * 9.7 + 1)
     mix = 1 / (1 + np.exp((height - trees) / 0.05))
@@ -196,7 +208,7 @@ def _shine(x: FloatArray, y: FloatArray, z: FloatArray, room: Room) -> FloatArra
     return colour
 
 
-def paint_solid(points: FloatArray, normals: FloatArray, solid: Box | Cylinder | Ellipsoid) -> FloatArray:
+def paint_solid(points: FloatArray, normals: FloatArray, solid: Solid) -> FloatArray:
     """Return (N, 3) BGR of ``points`` (N, 3) on a piece of furniture."""
     x, y, z = points.T
     colour = np.broadcast_to(np.asarray(solid.colour, np.float32), points.shape).copy()

@@ -60,11 +60,16 @@ def write_truth(path: Path, sightings: Sequence[Sequence[Sighting]], size: tuple
 
 
 def write_world(path: Path, scene: Scene) -> None:
-    """Write ``frame,id,x,y,heading`` (frames from 1, metres, radians) of everybody inside the room."""
+    """Write ``frame,id,x,y,heading`` (frames from 1, metres, radians) of everybody inside the room.
+
+    Where cameras watch the corridor, those in it are listed as well, with negative y.
+    """
+    corridor = scene.room.corridor
+    lowest = corridor.low[1] if corridor.watched else 0.0
     lines = []
     for frame in range(scene.frames):
         for identity, stance in scene.stances(frame).items():
-            if stance.y >= 0:
+            if stance.y >= lowest:
                 heading = (stance.heading + np.pi) % (2 * np.pi) - np.pi
                 lines.append(f"{frame + 1},{identity},{stance.x:.4f},{stance.y:.4f},{heading:.4f}\n")
     path.write_text("".join(lines), encoding="ascii")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -104,6 +104,8 @@ _ALIKE: tuple[tuple[Colour, str, Colour, str], ...] = (
     ((206, 208, 208), "shirt", (40, 36, 34), "trousers"),
 )
 _ALIKE_SHARE = 0.5
+# How many people come back in other clothes, and in how many of these cases what they wear over or under changes.
+_CHANGING_SHARE, _LAYER_SHARE = 0.35, 0.7
 
 
 class Wardrobe:
@@ -172,6 +174,45 @@ class Wardrobe:
             preferred_speed=float(np.clip(generator.normal(1.05, 0.14), 0.75, 1.4)),
             posture=float(generator.normal(0.0, 0.03)),
         )
+
+    def outfits(self, identity: int) -> tuple[Appearance, ...]:
+        """Return what person number ``identity`` may wear, one to three appearances, the first as :meth:`person` says.
+
+        A jacket, coat or hoodie is taken off or put on, a bag is left behind or brought along; the body, the face, the
+        hair, the legs and the shoes are the same.
+        """
+        first = self.person(identity)
+        generator = np.random.default_rng([self._seed, 7302, identity])
+        if generator.random() >= _CHANGING_SHARE:
+            return (first,)
+        # A cap has the colours of what is worn with it.
+        layered = first.hair_kind != "cap" and generator.random() < _LAYER_SHARE
+        second = _other_layer(generator, first) if layered else _other_bag(generator, first)
+        if not layered or generator.random() >= 0.3:
+            return first, second
+        return first, second, _other_bag(generator, second)
+
+
+def _other_layer(generator: np.random.Generator, look: Appearance) -> Appearance:
+    """Return ``look`` without the jacket, coat or hoodie that was worn, or with one that was not."""
+    if look.top_kind in ("jacket", "coat"):
+        # What was seen between the open fronts is what is seen now.
+        under = _pick(generator, {"t-shirt": 0.45, "long-sleeve": 0.25, "shirt": 0.30})
+        return replace(look, top=look.accent, accent=look.top, top_kind=under, top_pattern="plain")
+    other = _garment(generator, _TOPS)
+    if np.abs(np.subtract(other, look.top)).mean() < 45:
+        other = (206.0, 208.0, 208.0) if np.mean(look.top) < 120 else (54.0, 44.0, 40.0)
+    if look.top_kind == "hoodie":
+        under = _pick(generator, {"t-shirt": 0.6, "long-sleeve": 0.4})
+        return replace(look, top=other, accent=look.top, top_kind=under, top_pattern="plain")
+    over = _pick(generator, {"jacket": 0.8, "coat": 0.2})
+    return replace(look, top=other, accent=look.top, top_kind=over, top_pattern="plain")
+
+
+def _other_bag(generator: np.random.Generator, look: Appearance) -> Appearance:
+    """Return ``look`` without the bag that was carried, or with one that was not."""
+    brought = _pick(generator, {"backpack": 0.5, "shoulder": 0.3, "tote": 0.2})
+    return replace(look, bag=brought if look.bag == "none" else "none")
 
 
 def _pick(generator: np.random.Generator, odds: dict[str, float]) -> str:
