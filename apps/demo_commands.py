@@ -31,7 +31,7 @@ _Workers = Annotated[
 
 def demo(
     output: _Output,
-    # Seven people: four leave while it runs, and five come in, two of them for the second time.
+    # Five people, who walk, meet, and sit on the sofa and at the table.
     seed: _Seed = 2,
     seconds: Annotated[float, typer.Option(help="Duration of the scene.", rich_help_panel=_SCENE)] = 30.0,
     cameras: _Cameras = 4,

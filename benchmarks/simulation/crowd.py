@@ -140,10 +140,14 @@ class Crowd:
 
     def _let_in(self) -> None:
         """Send the next person in when there is room, and, where the corridor is short, the doorway is free."""
-        watched = bool(self._room.corridor.watched)
+        watched = len(self._room.corridor.watched)
+        coming = sum(walker.state == "coming" for walker in self._walkers)
+        if watched and coming > watched:
+            # More people waiting before the door would be in the way of those who leave.
+            return
         # Who has left the room keeps nobody out of it on the long way through a watched corridor.
         gone = sum(self._walkers[n].state == "exiting" and self._walkers[n].place[1] < _OUTSIDE for n in self.present)
-        room_left = self._at_once - len(self.present) + watched * gone
+        room_left = self._at_once - len(self.present) + (gone if watched else 0)
         if (self._door >= 0 and not watched) or self._time < self._next_entry or room_left <= 0:
             return
         away = [number for number, walker in enumerate(self._walkers) if walker.state == "away"]
@@ -171,8 +175,10 @@ class Crowd:
         walker.returns, walker.gesture_weight = False, 0.0
         self._next_entry = self._time + self._draw((1.0, 2.5))
         if watched:
-            walker.state = "coming"
-            walker.goal = (self._room.door_centre + side * 1.5, self._room.corridor.low[1] + 0.45)
+            walker.state, walker.goal_since = "coming", self._time
+            # They wait in a row along the wall across from the door.
+            away = 1.5 + 0.8 * coming
+            walker.goal = (self._room.door_centre + side * away, self._room.corridor.low[1] + FURNITURE_MARGIN + 0.1)
         else:
             self._enter(number)
 
@@ -216,7 +222,11 @@ class Crowd:
         to_goal = float(np.hypot(walker.goal[0] - walker.place[0], walker.goal[1] - walker.place[1]))
         waited = self._time - walker.goal_since
         if walker.state == "coming":
-            if to_goal < 0.9 and self._door < 0:
+            waiting = [
+                other for other in self._walkers if other.state == "coming" and other.distance_to(other.goal) < 0.9
+            ]
+            # Who came first goes in first.
+            if self._door < 0 and to_goal < 0.9 and all(walker.goal_since <= other.goal_since for other in waiting):
                 self._enter(number)
         elif walker.state == "entering":
             if walker.place[1] > 0.75:

@@ -27,7 +27,7 @@ def smooth_share(share: float) -> float:
     return share * share * (3 - 2 * share)
 
 
-@dataclass
+@dataclass(eq=False)
 class Walker:
     """What changes about a person while time goes on.
 
