@@ -177,8 +177,11 @@ class Crowd:
         if watched:
             walker.state, walker.goal_since = "coming", self._time
             # They wait in a row along the wall across from the door.
-            away = 1.5 + 0.8 * coming
-            walker.goal = (self._room.door_centre + side * away, self._room.corridor.low[1] + FURNITURE_MARGIN + 0.1)
+            from_door = 1.5 + 0.8 * coming
+            walker.goal = (
+                self._room.door_centre + side * from_door,
+                self._room.corridor.low[1] + FURNITURE_MARGIN + 0.1,
+            )
         else:
             self._enter(number)
 
