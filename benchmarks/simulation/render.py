@@ -24,8 +24,6 @@ FloatArray = NDArray[np.floating[Any]]
 
 _NEAR = 0.12
 _NOISE_MARGIN = 64
-# Half the side of the square of floor, metres, that one person's shadows darken.
-_SHADOW_REACH = 1.25
 
 
 @dataclass(frozen=True)
@@ -157,8 +155,7 @@ class CameraRenderer:
         won: NDArray[np.bool_],
     ) -> None:
         """Shade the subpixels that ``won`` once per pixel and blend them by their share of it."""
-        # One table, so that the three corners of each pixel's triangle are looked up once.
-        table = np.column_stack([x, y, self._light(person, points, normals), person.texture])
+        light = self._light(person, points, normals)
         blocks = won.reshape(won.shape[0] // SAMPLES, SAMPLES, won.shape[1] // SAMPLES, SAMPLES)
         chosen = np.where(blocks, fragments.triangle.reshape(blocks.shape), -1)
         coverage = blocks[:, 0].astype(np.uint8) + blocks[:, 1]
@@ -168,22 +165,26 @@ class CameraRenderer:
         cells = chosen[rows, :, columns, :].reshape(len(rows), -1)
         atlas, side = person.atlas_for(float(self.camera.intrinsics[0, 0] * np.median(inverse)))
         left, top = fragments.left // SAMPLES, fragments.top // SAMPLES
+        across, down = person.texture.T
         colour = np.zeros((len(rows), 3), np.float32)
         # Two opposite subpixels are shaded, so that edges between limbs are smooth as well.
         for pair, (dx, dy) in (((0, 1), (0.5, 0.25)), ((2, 3), (0.5, 0.75))):
             triangle = np.maximum(cells[:, pair[0]], cells[:, pair[1]])
             triangle = np.where(triangle < 0, cells.max(axis=1), triangle)
-            corners = table[person.triangles[triangle]]
+            corners = person.triangles.take(triangle, axis=0)
             px = columns.astype(np.float32) + np.float32(left + dx)
             py = rows.astype(np.float32) + np.float32(top + dy)
-            weights = _barycentric(corners[..., 0], corners[..., 1], px, py)
-            shade, u, v = np.einsum("ij,ijk->ki", weights, corners[..., 2:])
+            weights = _barycentric(x.take(corners), y.take(corners), px, py)
+            shade = np.einsum("ij,ij->i", weights, light.take(corners))
+            u = np.einsum("ij,ij->i", weights, across.take(corners))
+            v = np.einsum("ij,ij->i", weights, down.take(corners))
             texel = (v * side).astype(np.int32) * side + (u * side).astype(np.int32)
-            colour += atlas[texel] * shade[:, None]
+            colour += atlas.take(texel, axis=0) * shade[:, None]
         colour *= self._gain * np.float32(0.5)
         np.minimum(colour, 255, out=colour)
-        target = canvas[rows + top, columns + left]
-        canvas[rows + top, columns + left] = target + (colour - target) * share[:, None]
+        pixels, places = canvas.reshape(-1, 3), (rows + top) * self.camera.width + columns + left
+        target = pixels.take(places, axis=0)
+        pixels[places] = target + (colour - target) * share[:, None]
 
     def _light(self, person: Person, points: FloatArray, normals: FloatArray) -> FloatArray:
         """Return (V,) brightness: lamps, surrounding light, less near the floor, a faint rim against the light."""
@@ -207,9 +208,6 @@ class CameraRenderer:
             touched.append(window)
             dx = floor[y1:y2, x1:x2, 0] - np.float32(stance.x)
             dy = floor[y1:y2, x1:x2, 1] - np.float32(stance.y)
-            # The window on the screen shows much floor that is too far away to be darkened.
-            near = np.nonzero(dx * dx + dy * dy < 2 * _SHADOW_REACH**2)
-            dx, dy = dx[near], dy[near]
             seated = stance.seated
             # A seated body is further from the floor, and its feet are ahead of it.
             total = (0.42 - 0.20 * seated) * np.exp(-(dx * dx + dy * dy) / np.float32(2 * 0.17**2))
@@ -236,7 +234,7 @@ class CameraRenderer:
                 )
                 strength = 0.20 / (0.7 + 0.35 * reach)
                 total += np.float32(strength) * fall * np.exp(-((across / wide) ** 2))
-            shadow[y1 + near[0], x1 + near[1]] *= np.maximum(1 - total, 0.18)
+            shadow[y1:y2, x1:x2] *= np.maximum(1 - total, 0.18)
         if not touched:
             return
         boxes = np.array(touched)
@@ -248,7 +246,7 @@ class CameraRenderer:
         canvas[y1:y2, x1:x2] *= full[..., None]
 
     def _floor_window(self, stance: Stance) -> tuple[int, int, int, int] | None:
-        reach = _SHADOW_REACH
+        reach = 1.25
         corners = [(stance.x + a, stance.y + b, 0.0) for a in (-reach, reach) for b in (-reach, reach)]
         pixels, depth = self.camera.project(corners)
         rows, columns = self.background.floor.shape[:2]
@@ -267,8 +265,9 @@ class CameraRenderer:
         noise = self._noise[dy : dy + self.camera.height, dx : dx + self.camera.width]
         if mirror:
             noise = noise[::-1, ::-1]
-        image = cv2.add(image, noise) if sign else cv2.subtract(image, noise)
-        return np.clip(np.rint(image, out=image), 0, 255, out=image).astype(np.uint8)
+        # The sum is rounded and kept within 0 to 255 by OpenCV in the same pass.
+        combine = cv2.add if sign else cv2.subtract
+        return np.asarray(combine(image, noise, dtype=cv2.CV_8U), np.uint8)
 
     def _sightings(
         self,
