@@ -1,18 +1,72 @@
-"""What commands that measure show a person: bars while they work, a table at the end."""
+"""What commands that measure share: how they end, bars while they work, a table at the end."""
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Callable, Sequence
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
+from tracker.errors import InputError
+
 if TYPE_CHECKING:
+    import typer
     from rich.progress import Progress, TaskID
 
-__all__ = ["StepBars", "print_table"]
+__all__ = ["StepBars", "print_table", "run_command"]
 
 #: wider than the 80 columns of a log file: figures that are cut would be useless
-_LEAST_WIDTH = 120
+_LEAST_WIDTH = 150
+
+
+def run_command(
+    app: typer.Typer, arguments: Sequence[str] | None = None, *, interrupted: str = "interrupted; nothing was written"
+) -> None:
+    """Run a command; what a person got wrong is one line and exit code 2, an interrupt exit code 130.
+
+    Args:
+        app: the command.
+        arguments: ``None``: those of the process.
+        interrupted: what is said of an interrupt.
+
+    Raises:
+        SystemExit: with the exit code, unless all went well.
+    """
+    from reid_models.errors import InputError as ReidInputError
+
+    # So that nothing half-written is left by those who end it otherwise than by Ctrl-C, either.
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = app(arguments, standalone_mode=False)
+    except (InputError, ReidInputError) as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt:
+        code = 130
+    except Exception as error:
+        # Typer's own errors, which derive from click's or from a copy of them, as the version has it.
+        if type(error).__name__ == "NoArgsIsHelpError":
+            raise SystemExit(2) from None
+        if type(error).__name__ != "Abort" and not hasattr(error, "format_message"):
+            raise
+        code = 130
+        if hasattr(error, "format_message"):
+            _fail(" ".join(error.format_message().split()), 2)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if code == 130:
+        _fail(interrupted, 130)
+    if isinstance(code, int) and code:
+        raise SystemExit(code)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(code) from None
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 class StepBars:

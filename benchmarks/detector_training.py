@@ -7,13 +7,13 @@ then an ONNX file with weights in 16 bits, which needs no ultralytics to run.
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from benchmarks.console import run_command
 from benchmarks.half_precision import halve_weights
 from tracker.detectors.yolo import import_ultralytics
 from tracker.errors import InputError
@@ -111,17 +111,10 @@ def _command(
     print(f"{output}: {size / 1e6:.2f} MB")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    try:
-        app(arguments, standalone_mode=False)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except typer.Exit as ended:
-        return int(ended.exit_code)
-    return 0
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; see :func:`benchmarks.console.run_command`."""
+    run_command(app, arguments, interrupted="interrupted; go on with --resume from the last finished epoch")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,7 +8,6 @@ first five. Everything is the recipe's own but for what :func:`shortened` lists.
 from __future__ import annotations
 
 import math
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from benchmarks.console import print_table, run_command
 from reid_models.errors import InputError
 from reid_models.registry import list_models, model_spec
 from reid_models.training.progress import TrainingProgress
 from reid_models.training.recipe import Recipe, read_recipe
 from reid_models.training.run_files import RunFolder
-from tracker.errors import InputError as TrackerInputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -307,7 +306,6 @@ def _command(
     """Train every model by its own recipe for a few steps on a slice of real data: does its loss fall?"""
     import torch
     from rich.console import Console
-    from rich.table import Table
 
     from benchmarks.report import make_report, markdown_table, write_json, write_markdown
     from reid_models.training.memory import keep_freed_memory
@@ -334,14 +332,7 @@ def _command(
     }
     report = make_report("recipe steps", settings, [{"sequence": data, **row} for row in rows])
     lines = [_line(row) for row in rows]
-    table = Table(title="First steps of every model's own recipe")
-    for index, name in enumerate(_HEADER):
-        table.add_column(name, justify="left" if index < 2 else "right", no_wrap=True)
-    for line in lines:
-        table.add_row(*line)
-    console = Console(width=max(Console().width, 120))
-    console.print(table)
-    console.print(_notes(report), highlight=False, markup=False, soft_wrap=True)
+    print_table("First steps of every model's own recipe", _HEADER, lines, _notes(report))
     if json is not None:
         write_json(json, report)
     if markdown is not None:
@@ -351,12 +342,8 @@ def _command(
 
 
 def main() -> None:
-    """Run the command; what a person got wrong is one line and exit code 2, a loss that does not fall exit code 1."""
-    try:
-        app()
-    except (InputError, TrackerInputError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    """Run the command, see :func:`benchmarks.console.run_command`; a loss that does not fall is exit code 1."""
+    run_command(app)
 
 
 if __name__ == "__main__":

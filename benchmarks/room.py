@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmarks.console import StepBars, print_table
+from benchmarks.console import StepBars, print_table, run_command
 from tracker.errors import InputError
 
 if TYPE_CHECKING:
@@ -255,41 +252,8 @@ def rendering(
 
 
 def main() -> None:
-    """Run the command; what a person got wrong is one line and exit code 2, an interrupt exit code 130."""
-    from reid_models.errors import InputError as ReidInputError
-
-    # So that nothing half-written is left by those who end it otherwise than by Ctrl-C, either.
-    before = signal.signal(signal.SIGTERM, _interrupted)
-    try:
-        code = app(standalone_mode=False)
-    except (InputError, ReidInputError) as error:
-        _fail(str(error), 2)
-    except KeyboardInterrupt:
-        code = 130
-    except Exception as error:
-        # Typer's own errors, which derive from click's or from a copy of them, as the version has it.
-        if type(error).__name__ == "NoArgsIsHelpError":
-            raise SystemExit(2) from None
-        if type(error).__name__ != "Abort" and not hasattr(error, "format_message"):
-            raise
-        code = 130
-        if hasattr(error, "format_message"):
-            _fail(" ".join(error.format_message().split()), 2)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    if code == 130:
-        _fail("interrupted; nothing was written", 130)
-    if isinstance(code, int) and code:
-        raise SystemExit(code)
-
-
-def _fail(message: str, code: int) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    raise SystemExit(code) from None
-
-
-def _interrupted(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    """Run the command; see :func:`benchmarks.console.run_command`."""
+    run_command(app)
 
 
 def _looked_at(

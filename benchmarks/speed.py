@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from benchmarks.console import print_table, run_command
 from tracker.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def trackers(
         )
     report = make_report("speed trackers", found["settings"] | {"engines": found["engines"]}, found["rows"])
     header, lines = tracker_table(report["rows"])
-    _print_table("Association alone, synthetic streams", header, lines, machine_line(report["machine"]))
+    print_table("Association alone, synthetic streams", header, lines, machine_line(report["machine"]))
     if json is not None:
         write_json(json, report)
     if markdown is not None:
@@ -101,7 +101,7 @@ def ranking(
     report = make_report("speed ranking", found["settings"], found["rows"])
     header, lines = ranking_table(report["rows"])
     remarks = f"{found['remarks']}\n\n{machine_line(report['machine'], 'Seconds')}"
-    _print_table(f"Ranking {gallery} made-up embeddings for {queries} queries", header, lines, remarks)
+    print_table(f"Ranking {gallery} made-up embeddings for {queries} queries", header, lines, remarks)
     if json is not None:
         write_json(json, report)
     if markdown is not None:
@@ -150,14 +150,8 @@ def machine_line(machine: Mapping[str, Any], times: str = "Milliseconds") -> str
 
 
 def main() -> None:
-    """Run the command; what a person got wrong is one line and exit code 2."""
-    from reid_models.errors import InputError as ReidInputError
-
-    try:
-        app()
-    except (InputError, ReidInputError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    """Run the command; see :func:`benchmarks.console.run_command`."""
+    run_command(app)
 
 
 def _milliseconds(row: Mapping[str, Any]) -> str:
@@ -188,21 +182,6 @@ def _progress_bar(quiet: bool) -> Progress:
         transient=True,
         disable=quiet,
     )
-
-
-def _print_table(title: str, header: Sequence[str], lines: Sequence[Sequence[str]], remarks: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title)
-    for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
-    for line in lines:
-        table.add_row(*line)
-    # Wider than the 80 columns of a log file: figures that are cut would be useless.
-    console = Console(width=max(Console().width, 150))
-    console.print(table)
-    console.print(remarks, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +53,12 @@ def _light_of(
     return (cosine @ strengths).astype(np.float32, copy=False)
 
 
+@lru_cache(maxsize=1)
 def floor_light_map(room: Room, step: float = 0.04) -> NDArray[np.float32]:
-    """Return (depth/step, width/step) shares of lamp light that reach the floor past the furniture (soft shadows)."""
+    """Return (depth/step, width/step) shares of lamp light that reach the floor past the furniture (soft shadows).
+
+    All cameras of a room see the same: it is computed once, and not to be written to.
+    """
     xs = np.arange(step / 2, room.width, step, dtype=np.float32)
     ys = np.arange(step / 2, room.depth, step, dtype=np.float32)
     origin = np.stack([*np.meshgrid(xs, ys), np.full((len(ys), len(xs)), 0.002, np.float32)], -1).reshape(-1, 3)
@@ -68,7 +73,9 @@ def floor_light_map(room: Room, step: float = 0.04) -> NDArray[np.float32]:
                 blocked |= _segment_hits(origin, direction, box)
             open_share += ~blocked
     open_share /= len(offsets) * len(room.lamps)
-    return open_share.reshape(len(ys), len(xs))
+    light_map = open_share.reshape(len(ys), len(xs))
+    light_map.flags.writeable = False
+    return light_map
 
 
 def _segment_hits(origin: NDArray[np.float32], direction: NDArray[np.float32], box: Box) -> NDArray[np.bool_]:

@@ -35,7 +35,7 @@ def assert_exclusive(identities: Identities, step: Step, mode: str) -> None:
         assert not numbers or max(numbers.values()) == 1, (step[0].time, per_camera)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     seed=seeds,
     mode=modes,
