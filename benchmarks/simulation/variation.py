@@ -33,6 +33,10 @@ __all__ = [
 
 #: what an aim may not be nearer to its camera than, metres across the floor: who looks at its feet sees no room
 _NEAREST_AIM = 1.8
+#: where people would be in view, of the places a metre apart; a camera that sees fewer teaches little
+_LEAST_PLACES = 4
+#: height of a waist, metres
+_WAIST = 0.9
 #: distance of aims from the walls, metres
 _AIM_MARGIN = 1.0
 #: cameras whose backgrounds one process keeps, some 12 MB each at 640×480
@@ -195,6 +199,13 @@ def varied_camera(generator: np.random.Generator, name: str, variation: Variatio
         variation: how cameras differ.
         room: where.
     """
+    while True:
+        camera = _drawn_camera(generator, name, variation, room)
+        if _places_seen(camera, room) >= _LEAST_PLACES:
+            return camera
+
+
+def _drawn_camera(generator: np.random.Generator, name: str, variation: Variation, room: Room) -> Camera:
     position = _place_near_wall(generator, variation, room)
     while True:
         x = generator.uniform(_AIM_MARGIN, room.width - _AIM_MARGIN)
@@ -211,6 +222,14 @@ def varied_camera(generator: np.random.Generator, name: str, variation: Variatio
         height=height,
         noise=1.0,
     )
+
+
+def _places_seen(camera: Camera, room: Room) -> int:
+    """Return at how many places, a metre apart, the camera would see the waist of a person."""
+    x, y = np.meshgrid(np.arange(1.0, room.width), np.arange(1.0, room.depth))
+    pixels, depth = camera.project(np.stack([x, y, np.full_like(x, _WAIST)], -1))
+    inside = (depth > 0) & (pixels > 0).all(axis=1) & (pixels < (camera.width, camera.height)).all(axis=1)
+    return int(inside.sum())
 
 
 def _place_near_wall(generator: np.random.Generator, variation: Variation, room: Room) -> tuple[float, float, float]:

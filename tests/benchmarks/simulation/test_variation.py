@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.simulation.cameras import Camera
@@ -28,6 +28,7 @@ from tracker.errors import InputError
 _ROOM = Room()
 
 
+@example(seed=535)
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_cameras_hang_in_the_room_and_see_its_floor(seed: int) -> None:
