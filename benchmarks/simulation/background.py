@@ -15,10 +15,12 @@ from benchmarks.simulation.room import Room
 from benchmarks.simulation.solids import Box, Cylinder, Ellipsoid, Solid
 from benchmarks.simulation.surfaces import paint_room, paint_solid
 
-__all__ = ["SAMPLES", "Background", "render_background"]
+__all__ = ["FLOOR_STEP", "SAMPLES", "Background", "render_background"]
 
 # Subpixels per pixel and axis: of the background's picture and depth, and of people's silhouettes.
 SAMPLES = 2
+# Pixels, along both axes, for each of which a floor position is kept.
+FLOOR_STEP = 4
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -30,13 +32,14 @@ class Background:
     Args:
         image: (H, W, 3) float32, BGR grey levels after the sensor's gain.
         inverse_depth: (H·SAMPLES, W·SAMPLES) float32, 1/metres along the optical axis.
-        floor: (H/2, W/2, 2) float32 floor position seen by each half-resolution pixel; far away where no floor is.
+        floor: x and y, (H/4, W/4) float32 each, of the floor in the middle of ``FLOOR_STEP`` by ``FLOOR_STEP`` pixels,
+            whatever stands before it; far away above the horizon.
         floor_share: (H, W) float32, 1 where the pixel shows the floor.
     """
 
     image: FloatArray
     inverse_depth: FloatArray
-    floor: FloatArray
+    floor: tuple[FloatArray, FloatArray]
     floor_share: FloatArray
 
 
@@ -83,17 +86,24 @@ def render_background(camera: Camera, room: Room) -> Background:
     )
     is_floor = ((owner < 0) & ((surface == _FLOOR) | (surface == _CORRIDOR_FLOOR))).reshape(height, width)
     floor_share = cv2.resize(is_floor.astype(np.float32), (camera.width, camera.height), interpolation=cv2.INTER_AREA)
-    floor = np.where(is_floor[..., None], points.reshape(height, width, 3)[..., :2], np.float32(1e3))
     return Background(
         image=picture * (np.asarray(camera.gain, np.float32) * _vignette(camera)[..., None]),
         inverse_depth=(1 / depth).reshape(height, width),
-        floor=np.ascontiguousarray(floor[1 :: 2 * SAMPLES, 1 :: 2 * SAMPLES]),
+        floor=_floor_places(origin, directions),
         floor_share=floor_share,
     )
 
 
 # Numbers of the shell's surfaces, shared with surfaces.paint_room.
 _FLOOR, _CEILING, _CORRIDOR_FLOOR, _CORRIDOR_CEILING, _CORRIDOR_WALL, _EMITTING = 0, 1, 6, 7, 8, 9
+
+
+def _floor_places(origin: FloatArray, directions: FloatArray) -> tuple[FloatArray, FloatArray]:
+    step = FLOOR_STEP * SAMPLES
+    rays = directions[step // 2 :: step, step // 2 :: step]
+    down = np.minimum(rays[..., 2], np.float32(-1e-6))
+    reach = np.where(rays[..., 2] < -1e-3, -origin[2] / down, np.float32(1e3))
+    return origin[0] + reach * rays[..., 0], origin[1] + reach * rays[..., 1]
 
 
 def _vignette(camera: Camera) -> FloatArray:

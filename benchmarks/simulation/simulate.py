@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -22,14 +23,13 @@ from numpy.typing import NDArray
 from benchmarks.simulation.cameras import Camera, corner_cameras
 from benchmarks.simulation.corridor import cameras_in_corridor
 from benchmarks.simulation.people import Person
+from benchmarks.simulation.poses import Poses
 from benchmarks.simulation.render import CameraRenderer, Sighting
 from benchmarks.simulation.scene import Scene, make_scene
 from benchmarks.simulation.truth import detections_from_truth, write_detections, write_truth, write_world
 from tracker.errors import InputError
 
 __all__ = ["Simulation", "render_camera", "simulate_room"]
-
-_PROGRESS_EVERY = 5
 
 Progress = Callable[[int, int], None]
 
@@ -71,10 +71,13 @@ def render_camera(
         seed: of the sensor's noise.
         picture: without it images are ``None``, and the truth costs about a third.
     """
-    people = {identity: Person(*scene.outfits[identity - 1]) for identity in scene.identities}
-    renderer = CameraRenderer(camera, scene.room, people, seed=seed)
+    renderer = CameraRenderer(camera, scene.room, _poses(scene), seed=seed)
     for frame in range(scene.frames):
         yield renderer.render(frame, scene.stances(frame), picture=picture)
+
+
+def _poses(scene: Scene) -> Poses:
+    return Poses({identity: Person(*scene.outfits[identity - 1]) for identity in scene.identities}, scene.room)
 
 
 def simulate_room(
@@ -176,28 +179,42 @@ def _cannot_write(folder: Path, error: OSError) -> InputError:
     return InputError(f"cannot write the simulation to {folder}: {error.strerror or error}; choose a writable folder")
 
 
-def _run_job(job: _Job, report: Callable[[int], None]) -> None:
-    """Render one camera into the staging folder: video, truth and detections."""
+def _run_jobs(jobs: list[_Job], report: Callable[[int], None]) -> None:
+    """Render cameras of one scene, frame by frame in turn, into the staging folder: videos, truth and detections."""
     from tracker.video.writers import VideoWriter
 
-    camera, folder = job.camera, Path(job.folder)
-    size = (camera.width, camera.height)
-    sightings: list[list[Sighting]] = []
-    rate = job.scene.frame_rate
-    with VideoWriter(folder / f"{camera.name}.mp4", size, rate, preset="superfast", quality=20, threads=1) as writer:
-        for number, (image, seen, _) in enumerate(render_camera(job.scene, camera, seed=job.seed)):
-            assert image is not None
-            writer.write(image, number / rate)
-            sightings.append(seen)
-            if (number + 1) % _PROGRESS_EVERY == 0:
-                report(_PROGRESS_EVERY)
-    report(job.scene.frames % _PROGRESS_EVERY)
+    scene, folder = jobs[0].scene, Path(jobs[0].folder)
+    sightings: list[list[list[Sighting]]] = [[] for _ in jobs]
+    poses, rate = _poses(scene), scene.frame_rate
+    renderers = [CameraRenderer(job.camera, scene.room, poses, seed=job.seed) for job in jobs]
+    with contextlib.ExitStack() as stack:
+        writers = [
+            stack.enter_context(
+                VideoWriter(
+                    folder / f"{job.camera.name}.mp4", _size(job.camera), rate,
+                    preset="ultrafast", quality=20, threads=1,
+                )
+            )
+            for job in jobs
+        ]  # fmt: skip
+        for frame in range(scene.frames):
+            stances = scene.stances(frame)
+            for renderer, writer, found in zip(renderers, writers, sightings):
+                image, seen, _ = renderer.render(frame, stances)
+                assert image is not None
+                writer.write(image, frame / rate)
+                found.append(seen)
+            report(len(jobs))
     for kind in ("truth", "detections"):
         (folder / kind).mkdir(exist_ok=True)
-    write_truth(folder / "truth" / f"{camera.name}.txt", sightings, size)
-    write_detections(
-        folder / "detections" / f"{camera.name}.txt", detections_from_truth(sightings, size, seed=job.seed)
-    )
+    for job, found in zip(jobs, sightings):
+        name, size = f"{job.camera.name}.txt", _size(job.camera)
+        write_truth(folder / "truth" / name, found, size)
+        write_detections(folder / "detections" / name, detections_from_truth(found, size, seed=job.seed))
+
+
+def _size(camera: Camera) -> tuple[int, int]:
+    return camera.width, camera.height
 
 
 def _render_all(jobs: list[_Job], workers: int, progress: Progress | None) -> None:
@@ -211,8 +228,7 @@ def _render_all(jobs: list[_Job], workers: int, progress: Progress | None) -> No
             progress(done, total)
 
     if workers <= 1:
-        for job in jobs:
-            _run_job(job, report)
+        _run_jobs(jobs, report)
         return
     context = get_context("spawn")
     messages: Any = context.Queue()
@@ -255,8 +271,7 @@ def _work(jobs: list[_Job], messages: Any) -> None:
 
         # One process per core is at work already.
         cv2.setNumThreads(1)
-        for job in jobs:
-            _run_job(job, lambda frames: messages.put(("frames", frames)))
+        _run_jobs(jobs, lambda frames: messages.put(("frames", frames)))
     except InputError as error:
         messages.put(("error", InputError(str(error))))
     except OSError as error:
