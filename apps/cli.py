@@ -137,6 +137,14 @@ def track(
             "--save-crops", help="Save crops of every identity, and a contact sheet.", rich_help_panel=_OUTPUT
         ),
     ] = False,
+    save_detections: Annotated[
+        bool,
+        typer.Option(
+            "--save-detections",
+            help="Save what the detector finds; --detector mot:DIR/detections then tracks without it.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the results of an earlier run.", rich_help_panel=_OUTPUT)
     ] = False,
@@ -174,7 +182,7 @@ def track(
     )
     outputs = OutputSettings(
         folder=output, overwrite=overwrite, video=video, mosaic=mosaic, trails=trails, save_crops=save_crops,
-        show=show, quiet=quiet,
+        save_detections=save_detections, show=show, quiet=quiet,
     )  # fmt: skip
     from rich.console import Console
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from apps.interrupts import StopRequest
 from apps.output_folder import OutputFolder
-from apps.settings import ROOM_EMBEDDER, OutputSettings, TrackSettings
+from apps.settings import ROOM_DETECTOR, ROOM_EMBEDDER, OutputSettings, TrackSettings
 from apps.simulate import RoomSettings, render_room
 from apps.validation import checked
 
@@ -25,14 +25,17 @@ __all__ = ["DemoReport", "DemoSettings", "print_scores", "run_demo"]
 
 #: what is compared with: tracking by motion alone
 _MOTION = "none"
+#: the detector that looks at no picture
+_SIMULATED = "simulated"
 _SHOWN = ("MOTA", "IDF1", "HOTA")
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """What to show: the room, and what tells its people apart."""
+    """What to show: the room, what finds its people, and what tells them apart."""
 
     room: RoomSettings
+    detector: str = ROOM_DETECTOR
     embedder: str = ROOM_EMBEDDER
     embedder_weights: Path | None = None
 
@@ -76,11 +79,14 @@ def run_demo(
         InputError: a setting cannot be used.
         KeyboardInterrupt: interrupted at once.
     """
-    from apps.build import build_embedder
+    from apps.build import build_detector, build_embedder
     from apps.track import run_track
 
     # A wrong name is noticed before the room is rendered.
-    build_embedder(_track_settings(settings, Path(), settings.embedder))
+    wanted = _track_settings(settings, Path(), settings.embedder)
+    build_embedder(wanted)
+    if settings.detector != _SIMULATED:
+        build_detector(wanted, [])
     with StopRequest(at_once=True) as stop, OutputFolder(output, overwrite=overwrite) as folder:
         for name in ("room", "track"):
             # Said now, not after the rendering.
@@ -96,7 +102,7 @@ def run_demo(
             _track_settings(settings, simulation.folder, settings.embedder),
             OutputSettings(
                 folder=folder.path / "track", overwrite=True, mosaic=True, trails=True, save_crops=True,
-                quiet=console is None,
+                save_detections=True, quiet=console is None,
             ),
             console,
         )  # fmt: skip
@@ -104,10 +110,12 @@ def run_demo(
         interrupted = tracked.interrupted
         if not interrupted and settings.embedder.lower() != _MOTION:
             results[_MOTION] = folder.staging / "motion"
-            interrupted = run_track(
-                _track_settings(settings, simulation.folder, _MOTION),
-                OutputSettings(folder=results[_MOTION], video=False, quiet=True),
-            ).interrupted
+            # The same detections: nothing is detected twice.
+            again = _track_settings(settings, simulation.folder, _MOTION).model_copy(update={
+                "sources": [str(simulation.folder / f"{name}.mp4") for name in simulation.cameras],
+                "detector": f"mot:{folder.path / 'track' / 'detections'}",
+            })  # fmt: skip
+            interrupted = run_track(again, OutputSettings(folder=results[_MOTION], video=False, quiet=True)).interrupted
         if interrupted:
             return DemoReport(folder.path, {}, True)
         scores = _score(settings, simulation, results, folder)
@@ -120,7 +128,7 @@ def _track_settings(settings: DemoSettings, room: Path, embedder: str) -> TrackS
     return checked(
         TrackSettings,
         sources=[str(room / "cameras.yaml")],
-        detector=f"mot:{room / 'detections'}",
+        detector=f"mot:{room / 'detections'}" if settings.detector == _SIMULATED else settings.detector,
         embedder=embedder,
         embedder_weights=None if embedder == _MOTION else settings.embedder_weights,
         seed=settings.room.seed,
@@ -148,7 +156,7 @@ def _score(
         **{key: value for key, value in asdict(settings.room).items() if key != "workers"},
         "frames": simulation.frames,
         "frame_rate": simulation.frame_rate,
-        "detections": "simulated",
+        "detector": settings.detector,
         "tracker": _track_settings(settings, simulation.folder, _MOTION).pipeline.tracker,
         "engines": dict(first.engines),
     }

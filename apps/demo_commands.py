@@ -38,6 +38,10 @@ def demo(
     people: _People = 8,
     at_once: _AtOnce = None,
     workers: _Workers = None,
+    detector: Annotated[
+        str,
+        typer.Option(help="As for track; simulated: boxes made from the truth, with errors.", rich_help_panel=_MODELS),
+    ] = "simulated",
     embedder: Annotated[
         str,
         typer.Option(
@@ -60,7 +64,9 @@ def demo(
     from apps.demo import DemoSettings, print_scores, run_demo
     from apps.simulate import RoomSettings
 
-    settings = DemoSettings(RoomSettings(seed, seconds, cameras, people, at_once, workers), embedder, embedder_weights)
+    settings = DemoSettings(
+        RoomSettings(seed, seconds, cameras, people, at_once, workers), detector, embedder, embedder_weights
+    )
     report = run_demo(settings, output, overwrite=overwrite, console=None if quiet else Console(stderr=True))
     if report.interrupted:
         if not quiet:

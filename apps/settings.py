@@ -8,10 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tracker.pipeline import PipelineSettings
 
-__all__ = ["DEFAULT_DETECTOR", "DEFAULT_EMBEDDER", "ROOM_EMBEDDER", "OutputSettings", "TrackSettings"]
+__all__ = ["DEFAULT_DETECTOR", "DEFAULT_EMBEDDER", "ROOM_DETECTOR", "ROOM_EMBEDDER", "OutputSettings", "TrackSettings"]
 
 DEFAULT_DETECTOR = "yolo26n.pt"
 DEFAULT_EMBEDDER = "osnet_x0_25"
+#: what the demonstration finds people with: boxes made from the truth, with misses, errors and false alarms
+ROOM_DETECTOR = "simulated"
 #: for our own rendered people, whom networks trained on photographs tell apart worse than their clothes' colours do
 ROOM_EMBEDDER = "color_histogram"
 
@@ -27,6 +29,7 @@ class OutputSettings(BaseModel):
     mosaic: bool = False
     trails: bool = False
     save_crops: bool = False
+    save_detections: bool = False
     show: bool = False
     quiet: bool = False
 

@@ -29,6 +29,7 @@ from tracker.storage.event_log import EventLog
 from tracker.storage.results import (
     ObservationSpool,
     identity_records,
+    write_detections,
     write_identities_json,
     write_mot,
     write_tracks_csv,
@@ -59,6 +60,8 @@ class _Run:
     sources: list[Source]
     pipeline: MultiCameraPipeline
     spool: ObservationSpool
+    #: what the detector found, when that is to be saved
+    detections: ObservationSpool | None
     events: EventLog
     crops: CropKeeper | None
     notices: Notices
@@ -124,6 +127,7 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
                 sources,
                 pipeline,
                 stack.enter_context(ObservationSpool(folder.staging)),
+                stack.enter_context(ObservationSpool(folder.staging)) if outputs.save_detections else None,
                 stack.enter_context(EventLog(AtomicFile(folder.file("events.jsonl")))),
                 CropKeeper(folder.staging) if outputs.save_crops else None,
                 notices,
@@ -151,6 +155,7 @@ def _reserve(folder: OutputFolder, cameras: list[CameraSettings], outputs: Outpu
     """Find out before hours of work whether a result cannot have its name."""
     names = ["mosaic.mp4"] if outputs.mosaic else []
     names += ["crops/identity", "contact_sheet.jpg"] if outputs.save_crops else []
+    names += [f"detections/{camera.name}.txt" for camera in cameras] if outputs.save_detections else []
     names += [
         f"{camera.name}{suffix}" for camera in cameras for suffix in ((".mp4", ".txt") if outputs.video else (".txt",))
     ]
@@ -209,6 +214,11 @@ def _record(run: _Run, camera: int, result: CameraResult) -> None:
     run.last_frame[frame.camera] = frame.index
     run.frame_counts[frame.camera] = run.frame_counts.get(frame.camera, 0) + 1
     run.spool.append(camera, frame.index, frame.time, tracks.ids, tracks.boxes, tracks.scores, tracks.classes)
+    if run.detections is not None:
+        found = result.detections
+        run.detections.append(
+            camera, frame.index, frame.time, np.full(len(found), -1), found.boxes, found.scores, found.classes
+        )
     if run.crops is None or frame.image is None:
         return
     height, width = frame.image.shape[:2]
@@ -252,6 +262,8 @@ def _write_results(run: _Run, stop: StopRequest, started: float) -> RunReport:
     folder, names = run.folder, run.names
     for camera, name in enumerate(names):
         write_mot(folder.file(f"{name}.txt"), run.spool, camera, run.identity_of)
+        if run.detections is not None:
+            write_detections(folder.file(f"detections/{name}.txt"), run.detections, camera)
     write_tracks_jsonl(folder.file("tracks.jsonl"), run.spool, names, run.identity_of)
     write_tracks_csv(folder.file("tracks.csv"), run.spool, names, run.identity_of)
     best: dict[int, str] = {}

@@ -64,7 +64,7 @@ def test_it_leaves_the_room_the_tracks_and_the_scores(shown: Shown) -> None:
     assert record["embedder"] == "color_histogram (no network)"
     assert record["crops_embedded"] > 20, "identities come from the pixels"
     assert record["settings"]["sources"] == [str(shown.folder / "room" / "cameras.yaml")]
-    assert {"mosaic.mp4", "contact_sheet.jpg"} <= set(record["files"])
+    assert {"mosaic.mp4", "contact_sheet.jpg", "detections/cam1.txt"} <= set(record["files"])
 
 
 def test_the_last_line_says_where_the_video_of_all_cameras_is(shown: Shown) -> None:

@@ -197,6 +197,27 @@ def test_nothing_is_written_that_was_not_asked_for(multicam: Command, studio: St
     assert all(entry["best_crop"] is None for entry in read_json(tmp_path / "out" / "identities.json"))
 
 
+def test_saved_detections_are_those_of_the_detector_and_track_as_well(
+    multicam: Command, studio: Studio, finished: Path, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    given = ("track", studio.corridor, studio.hall, "--no-video", "--quiet")
+    assert multicam(*given, "-o", first, "--detector", studio.detections, "--save-detections").code == 0
+    for name in ("corridor", "hall"):
+        saved, known = (
+            [[float(field) for field in line.split(",")] for line in path.read_text().splitlines()]
+            for path in (first / "detections" / f"{name}.txt", studio.folder / "det" / f"{name}.txt")
+        )
+        assert len(saved) == len(known) > 50
+        assert {line[1] for line in saved} == {-1}
+        np.testing.assert_allclose([[line[0], *line[2:7]] for line in saved],
+                                   [[line[0], *line[2:7]] for line in known], atol=0.011)  # fmt: skip
+    record = read_json(first / "run.json")
+    assert {"detections/corridor.txt", "detections/hall.txt"} <= set(record["files"])
+    assert multicam(*given, "-o", second, "--detector", f"mot:{first / 'detections'}").code == 0
+    assert (second / "tracks.csv").read_text().count("\n") == (first / "tracks.csv").read_text().count("\n")
+
+
 def test_a_video_in_which_nobody_is_found(multicam: Command, tmp_path: Path) -> None:
     video = write_scene(tmp_path, "empty", [Figure(RED_BLUE, (10, 10), 1.0, 5, 4)], 12)
     outcome = multicam(

@@ -31,6 +31,7 @@ __all__ = [
     "IdentityRecord",
     "ObservationSpool",
     "identity_records",
+    "write_detections",
     "write_identities_json",
     "write_mot",
     "write_tracks_csv",
@@ -249,6 +250,19 @@ def write_mot(path: str | Path, spool: ObservationSpool, camera: int, identity_o
             identities = _identities(records, identity_of)
             ids = np.where(identities > 0, identities, UNIDENTIFIED_OFFSET + records["track"])
             file.write("".join(format_lines(records["frame"] + 1, ids, records["box"], records["score"])))
+
+
+def write_detections(path: str | Path, spool: ObservationSpool, camera: int) -> None:
+    """Write one camera's detections as MOTChallenge ``det.txt``: ids −1, frames counted from 1.
+
+    Args:
+        path: the file to write.
+        spool: the detections, with −1 for their tracks.
+        camera: index of the camera.
+    """
+    with atomic_path(Path(path)) as temporary, temporary.open("w", encoding="ascii", newline="\n") as file:
+        for records in spool.chunks(camera):
+            file.write("".join(format_lines(records["frame"] + 1, records["track"], records["box"], records["score"])))
 
 
 def identity_records(
