@@ -74,7 +74,7 @@ class CameraRenderer:
     def __init__(self, camera: Camera, room: Room, people: Mapping[int, Person] | Poses, *, seed: int = 0) -> None:
         self.camera = camera
         self.room = room
-        self._poses = people if isinstance(people, Poses) else Poses(people, room)
+        self.show(people)
         self.background: Background = render_background(camera, room)
         self._seed = seed
         generator = np.random.default_rng([seed, 911, sum(map(ord, camera.name))])
@@ -86,6 +86,10 @@ class CameraRenderer:
         self._translation = camera.translation.astype(np.float32)
         self._position = np.asarray(camera.position, np.float32)
         self._gain = np.asarray(camera.gain, np.float32)
+
+    def show(self, people: Mapping[int, Person] | Poses) -> None:
+        """Draw these people from now on."""
+        self._poses = people if isinstance(people, Poses) else Poses(people, self.room)
 
     def render(
         self, frame: int, stances: Mapping[int, Stance], *, picture: bool = True

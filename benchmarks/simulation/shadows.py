@@ -83,9 +83,9 @@ def _add_lamp(total: FloatArray, dx: FloatArray, dy: FloatArray, stance: Stance,
     reach = np.hypot(ax, ay)
     if reach < 0.3:
         return
-    ax, ay = np.float32(ax / reach), np.float32(ay / reach)
-    along = dx * ax + dy * ay
-    across = dy * ax - dx * ay
+    east, north = np.float32(ax / reach), np.float32(ay / reach)
+    along = dx * east + dy * north
+    across = dy * east - dx * north
     across /= np.float32(0.15) + np.float32(0.16) * np.maximum(along, 0)
     across *= across
     fall = np.clip(1 - along * np.float32(1 / ((0.55 * reach + 0.35) * (1 - 0.3 * stance.seated))), 0, 1)

@@ -268,7 +268,7 @@ def renderer_of(camera: Camera, room: Room, people: Mapping[int, Person]) -> Cam
     A process keeps the backgrounds of its latest cameras: casting one takes as long as drawing dozens of frames.
     """
     renderer = _kept_renderer(camera, room)
-    renderer.people = people
+    renderer.show(people)
     return renderer
 
 
