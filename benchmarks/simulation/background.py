@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.simulation.cameras import Camera
-from benchmarks.simulation.lighting import floor_light_map, irradiance
+from benchmarks.simulation.lighting import irradiance
 from benchmarks.simulation.room import Room
 from benchmarks.simulation.solids import Box, Cylinder, Ellipsoid, Solid
 from benchmarks.simulation.surfaces import paint_room, paint_solid
@@ -21,6 +22,8 @@ __all__ = ["FLOOR_STEP", "SAMPLES", "Background", "render_background"]
 SAMPLES = 2
 # Pixels, along both axes, for each of which a floor position is kept.
 FLOOR_STEP = 4
+# Rows of pixels that are cast together.
+_BAND = 24
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -46,22 +49,37 @@ class Background:
 def render_background(camera: Camera, room: Room) -> Background:
     """Cast the rays of ``camera`` into the empty ``room``."""
     directions = camera.rays(SAMPLES)
+    origin = np.asarray(camera.position, np.float32)
+    solids = [*room.solids, *room.doorway(), *room.corridor.solids]
+    windows = [(solid, window) for solid in solids if (window := _screen_window(camera, solid)) is not None]
+    # In bands that fit into the processor's cache.
+    bands = [
+        _cast_band(room, windows, origin, directions[SAMPLES * top : SAMPLES * (top + _BAND)], top)
+        for top in range(0, camera.height, _BAND)
+    ]
+    image, inverse_depth, floor_share = (np.concatenate(parts) for parts in zip(*bands))
+    image *= np.asarray(camera.gain, np.float32) * _vignette(camera)[..., None]
+    return Background(image, inverse_depth, _floor_places(origin, directions), floor_share)
+
+
+def _cast_band(
+    room: Room,
+    windows: Sequence[tuple[Solid, tuple[int, int, int, int]]],
+    origin: FloatArray,
+    directions: FloatArray,
+    top: int,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return picture, inverse depth and the floor's share of the rows of pixels from ``top``."""
     height, width = directions.shape[:2]
     rays = directions.reshape(-1, 3)
-    origin = np.asarray(camera.position, np.float32)
     depth, normals, surface = _cast_shell(origin, rays, room)
-    colour = np.zeros((len(rays), 3), np.float32)
-    points = origin + depth[:, None] * rays
-    light_map = floor_light_map(room)
-    solids = [*room.solids, *room.doorway(), *room.corridor.solids]
     owner = np.full(len(rays), -1, np.int32)
     rows = np.arange(height * width, dtype=np.int64).reshape(height, width)
-    for number, solid in enumerate(solids):
-        window = _screen_window(camera, solid)
-        if window is None:
+    for number, (solid, (x1, y1, x2, y2)) in enumerate(windows):
+        first, last = (min(max(SAMPLES * (y - top), 0), height) for y in (y1, y2))
+        if first == last:
             continue
-        x1, y1, x2, y2 = (SAMPLES * value for value in window)
-        selected = rows[y1:y2, x1:x2].reshape(-1)
+        selected = rows[first:last, SAMPLES * x1 : SAMPLES * x2].reshape(-1)
         hit_depth, hit_normals = _cast_solid(origin, rays[selected], solid)
         nearer = hit_depth < depth[selected]
         chosen = selected[nearer]
@@ -69,29 +87,21 @@ def render_background(camera: Camera, room: Room) -> Background:
         normals[chosen] = hit_normals[nearer]
         owner[chosen] = number
     points = origin + depth[:, None] * rays
+    colour = np.zeros((len(rays), 3), np.float32)
     shell = np.flatnonzero(owner < 0)
-    colour[shell] = paint_room(points[shell], surface[shell], room, light_map)
-    for number, solid in enumerate(solids):
+    colour[shell] = paint_room(points[shell], surface[shell], room)
+    for number in np.unique(owner[owner >= 0]):
         chosen = np.flatnonzero(owner == number)
-        if len(chosen):
-            colour[chosen] = paint_solid(points[chosen], normals[chosen], solid)
-    lit = surface != _EMITTING
-    lit |= owner >= 0
-    light = irradiance(points[lit], normals[lit], room)
-    colour[lit] *= light[:, None]
+        colour[chosen] = paint_solid(points[chosen], normals[chosen], windows[number][0])
+    lit = np.flatnonzero((surface != _EMITTING) | (owner >= 0))
+    colour[lit] *= irradiance(points[lit], normals[lit], room)[:, None]
     in_corridor = (points[:, 1] < -0.02)[:, None]
     colour *= np.where(in_corridor, np.float32(1.05), np.float32(1.0))
-    picture = cv2.resize(
-        np.clip(colour, 0, 262).reshape(height, width, 3), (camera.width, camera.height), interpolation=cv2.INTER_AREA
-    )
+    size = (width // SAMPLES, height // SAMPLES)
+    picture = cv2.resize(np.clip(colour, 0, 262).reshape(height, width, 3), size, interpolation=cv2.INTER_AREA)
     is_floor = ((owner < 0) & ((surface == _FLOOR) | (surface == _CORRIDOR_FLOOR))).reshape(height, width)
-    floor_share = cv2.resize(is_floor.astype(np.float32), (camera.width, camera.height), interpolation=cv2.INTER_AREA)
-    return Background(
-        image=picture * (np.asarray(camera.gain, np.float32) * _vignette(camera)[..., None]),
-        inverse_depth=(1 / depth).reshape(height, width),
-        floor=_floor_places(origin, directions),
-        floor_share=floor_share,
-    )
+    floor_share = cv2.resize(is_floor.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(picture), (1 / depth).reshape(height, width), np.asarray(floor_share)
 
 
 # Numbers of the shell's surfaces, shared with surfaces.paint_room.

@@ -334,6 +334,7 @@ class Crowd:
         """
         free = [number for number in present if not self._walkers[number].at_seat]
         for _ in range(4):
+            settled = True
             for index, a in enumerate(present):
                 for b in present[index + 1 :]:
                     first, second = self._walkers[a], self._walkers[b]
@@ -344,9 +345,14 @@ class Crowd:
                         shift = (BODY_DISTANCE + 0.045 - distance) / (2 - fixed) * offset / max(distance, 1e-6)
                         first.place = first.place + shift * (not first.at_seat)
                         second.place = second.place - shift * (not second.at_seat)
+                        settled = False
             for number in free:
                 walker = self._walkers[number]
-                walker.place = self._to_free(walker.place, before[number])
+                place = self._to_free(walker.place, before[number])
+                settled &= place is walker.place
+                walker.place = place
+            if settled:
+                break
         for _ in range(len(present) + 1):
             changed = False
             for number in free:
@@ -364,6 +370,8 @@ class Crowd:
         """Return ``place`` if free, else the step slid along x or y, else where the person was."""
         options = np.array([place, (place[0], before[1]), (before[0], place[1]), before])
         free = self._room.inside(options, FURNITURE_MARGIN + 0.01)
+        if free[0]:
+            return place
         return options[int(np.argmax(free))] if free.any() else before
 
     def _turn(self, walker: Walker, seconds: float) -> None:

@@ -46,6 +46,13 @@ _PARENTS = {
     **{f"{side}_foot": f"{side}_shin" for side in ("left", "right")},
     "lap": "pelvis",
 }
+_PLACES = np.array(list(JOINTS.values()))
+#: each bone and the number of the one it hangs from, −1 for none, which comes before it
+_CHAIN = [(name, BONES[_PARENTS[name]] if name in _PARENTS else -1) for name in JOINTS]
+_FROM_PARENT = np.array([_PLACES[number] - _PLACES[max(parent, 0)] for number, (_, parent) in enumerate(_CHAIN)])
+_FEET = [BONES["left_foot"], BONES["right_foot"]]
+#: heel and toes beside the ankle, (3, 2)
+_SOLE = np.array([[-0.06, 0.17], [0.0, 0.0], [-0.085, -0.085]])
 _LEG = 0.83
 # Of a person of REST_HEIGHT who sits: hip joint above the seat, ankles ahead of the hip, and the bones between.
 _HIP_ABOVE_SEAT, _FEET_AHEAD, _THIGH, _SHIN = 0.105, 0.40, 0.415, 0.41
@@ -205,24 +212,18 @@ def bone_transforms(
     """
     scale = height / REST_HEIGHT
     local = _local_rotations(stance, scale, stride, arm_swing, posture)
-    rotations: dict[str, Matrix] = {}
-    origins: dict[str, NDArray[np.float64]] = {}
-    for name, joint in JOINTS.items():
-        parent = _PARENTS.get(name)
-        if parent is None:
-            rotations[name], origins[name] = local[name], np.asarray(joint)
+    rotations = np.empty((len(BONES), 3, 3))
+    origins = np.empty((len(BONES), 3))
+    for number, (name, parent) in enumerate(_CHAIN):
+        if parent < 0:
+            rotations[number], origins[number] = local[name], _PLACES[number]
             continue
-        rotations[name] = rotations[parent] @ local[name]
-        origins[name] = origins[parent] + rotations[parent] @ np.subtract(joint, JOINTS[parent])
-    lowest = min(
-        (origins[f"{side}_foot"] + rotations[f"{side}_foot"] @ np.array([along, 0.0, -0.085]))[2]
-        for side in ("left", "right")
-        for along in (-0.06, 0.17)
-    )
+        rotations[number] = rotations[parent] @ local[name]
+        origins[number] = origins[parent] + rotations[parent] @ _FROM_PARENT[number]
+    # Of heel and toes of both feet.
+    lowest = float((origins[_FEET, 2, None] + rotations[_FEET, 2] @ _SOLE).min())
     world = _yaw(stance.heading) * scale
     place = np.array([stance.x, stance.y, -lowest * scale])
-    matrices = np.stack([world @ rotations[name] for name in JOINTS])
-    offsets = np.stack(
-        [world @ (origins[name] - rotations[name] @ np.asarray(JOINTS[name])) + place for name in JOINTS]
-    )
+    matrices = world @ rotations
+    offsets = (origins - np.einsum("bij,bj->bi", rotations, _PLACES)) @ world.T + place
     return matrices.astype(np.float32), offsets.astype(np.float32)

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 from tracker.errors import InputError
 
-__all__ = ["checked_workers", "ordered_results"]
+__all__ = ["checked_workers", "one_thread_each", "ordered_results"]
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _KILLED = "a process that computes ended before its work was done"
 
 Job = TypeVar("Job")
@@ -58,7 +59,7 @@ def ordered_results(function: Callable[[Job], Result], jobs: Iterable[Job], work
     context = get_context("spawn")
     processes, idle = [], list[Connection]()
     try:
-        with _signals_held_back():
+        with _signals_held_back(), one_thread_each():
             for _ in range(workers):
                 mine, theirs = context.Pipe()
                 process = context.Process(target=_work, args=(function, theirs), daemon=True)
@@ -74,6 +75,21 @@ def ordered_results(function: Callable[[Job], Result], jobs: Iterable[Job], work
             process.kill()
         for process in processes:
             process.join(timeout=10)
+
+
+@contextlib.contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let processes that are started meanwhile compute matrix products in one thread, unless the user said otherwise.
+
+    Threads of several processes on the same processors wait for each other more than they compute.
+    """
+    added = [name for name in _THREAD_VARIABLES if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, "1"))
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
 
 
 @contextlib.contextmanager

@@ -28,6 +28,12 @@ class Fragments:
     inverse_depth: FloatArray
     triangle: NDArray[np.int32]
 
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns of the whole buffer."""
+        height, width = self.triangle.shape
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
 
 def rasterise(
     x: FloatArray,

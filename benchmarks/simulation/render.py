@@ -26,6 +26,8 @@ FloatArray = NDArray[np.floating[Any]]
 
 _NEAR = 0.12
 _NOISE_MARGIN = 64
+#: corners of what a person may fill, from the floor where they are, metres
+_SURROUNDINGS = np.array([(x, y, z) for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (0.0, 2.2)])
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,12 @@ class CameraRenderer:
         self._translation = camera.translation.astype(np.float32)
         self._position = np.asarray(camera.position, np.float32)
         self._gain = np.asarray(camera.gain, np.float32)
+        # Kept from frame to frame: fresh memory for so much costs more than filling it.
+        self._depth = self.background.inverse_depth.copy()
+        self._owners = np.full(self._depth.shape, -1, np.int16)
+        self._canvas = np.empty_like(self.background.image)
+        self._lens = np.empty_like(self.background.image)
+        self._covered: list[tuple[slice, slice]] = []
 
     def show(self, people: Mapping[int, Person] | Poses) -> None:
         """Draw these people from now on."""
@@ -98,21 +106,22 @@ class CameraRenderer:
 
         Returns:
             The image (H, W, 3) uint8 BGR (``None`` without ``picture``), the sightings of everybody who is at least
-            partly in the image's frame, and the identity at each subpixel (H·2, W·2), −1 for the room.
+            partly in the image's frame, and the identity at each subpixel (H·2, W·2), −1 for the room, which is to be
+            read before the next frame is rendered.
         """
         camera = self.camera
         width, height = camera.width * SAMPLES, camera.height * SAMPLES
-        depth = self.background.inverse_depth.copy()
-        owners = np.full((height, width), -1, np.int16)
-        canvas = self.background.image.copy() if picture else None
+        depth, owners = self._depth, self._owners
+        for window in self._covered:
+            depth[window] = self.background.inverse_depth[window]
+            owners[window] = -1
+        self._covered.clear()
+        canvas = self._canvas if picture else None
         if canvas is not None:
+            np.copyto(canvas, self.background.image)
             cast_shadows(canvas, self.background, camera, self.room, list(stances.values()))
-        order = sorted(
-            (identity for identity, stance in stances.items() if self._may_show(stance)),
-            key=lambda identity: -np.hypot(*(np.subtract(self.camera.position[:2], _floor(stances[identity])))),
-        )
         drawn: list[_Drawn] = []
-        for identity in order:
+        for identity in self._near(stances):
             posed = self._poses.of(identity, stances[identity])
             person = posed.person
             seen = posed.points @ self._rotation.T + self._translation
@@ -129,14 +138,14 @@ class CameraRenderer:
             fragments = rasterise(x * SAMPLES, y * SAMPLES, inverse, person.triangles, width, height, SAMPLES)
             if fragments is None:
                 continue
-            rows = slice(fragments.top, fragments.top + fragments.inverse_depth.shape[0])
-            columns = slice(fragments.left, fragments.left + fragments.inverse_depth.shape[1])
-            won = fragments.inverse_depth > depth[rows, columns]
+            window = fragments.window
+            won = fragments.inverse_depth > depth[window]
             drawn.append(_Drawn(identity, posed.outfit, box, fragments))
             if not won.any():
                 continue
-            np.copyto(depth[rows, columns], fragments.inverse_depth, where=won)
-            np.copyto(owners[rows, columns], np.int16(identity), where=won)
+            self._covered.append(window)
+            np.copyto(depth[window], fragments.inverse_depth, where=won)
+            np.copyto(owners[window], np.int16(identity), where=won)
             if canvas is not None:
                 paint(
                     canvas,
@@ -151,19 +160,24 @@ class CameraRenderer:
                 )
         sightings = self._sightings(drawn, owners, stances)
         image = None if canvas is None else self._expose(canvas, frame)
-        return image, sightings, owners
+        seen = owners.view()
+        seen.flags.writeable = False
+        return image, sightings, seen
 
-    def _may_show(self, stance: Stance) -> bool:
-        """Return whether any part of a person there can be in the image; far cheaper than drawing in vain."""
-        reach, tallest = 1.0, 2.2
-        corners = [
-            (stance.x + a, stance.y + b, z) for a in (-reach, reach) for b in (-reach, reach) for z in (0, tallest)
-        ]
-        pixels, depth = self.camera.project(corners)
-        if depth.min() <= _NEAR:
-            return bool(depth.max() > _NEAR)
-        (x1, y1), (x2, y2) = pixels.min(axis=0), pixels.max(axis=0)
-        return bool(x2 > 0 and y2 > 0 and x1 < self.camera.width and y1 < self.camera.height)
+    def _near(self, stances: Mapping[int, Stance]) -> list[int]:
+        """Return who may be in the image, far ones first; looking at their surroundings is cheaper than drawing."""
+        if not stances:
+            return []
+        floor = np.array([_floor(stance) for stance in stances.values()])
+        corners = (np.pad(floor, ((0, 0), (0, 1)))[:, None] + _SURROUNDINGS).reshape(-1, 3)
+        pixels, depth = (values.reshape(len(floor), len(_SURROUNDINGS), -1) for values in self.camera.project(corners))
+        (x1, y1), (x2, y2) = pixels.min(axis=1).T, pixels.max(axis=1).T
+        inside = (x2 > 0) & (y2 > 0) & (x1 < self.camera.width) & (y1 < self.camera.height)
+        nearest, farthest = depth.min(axis=(1, 2)), depth.max(axis=(1, 2))
+        seen = np.where(nearest <= _NEAR, farthest > _NEAR, inside)
+        distance = np.hypot(*(floor - self.camera.position[:2]).T)
+        identities = list(stances)
+        return [identities[number] for number in np.argsort(-distance, kind="stable") if seen[number]]
 
     def _light(self, posed: Posed) -> FloatArray:
         """Return (V,) brightness as seen from here: what falls on the points, and a faint rim against the light."""
@@ -174,7 +188,7 @@ class CameraRenderer:
 
     def _expose(self, canvas: FloatArray, frame: int) -> NDArray[np.uint8]:
         """Blur as the lens does, add the sensor's noise and round to 8 bits."""
-        image = cv2.GaussianBlur(canvas, (3, 3), 0.55)
+        image = cv2.GaussianBlur(canvas, (3, 3), 0.55, dst=self._lens)
         generator = np.random.default_rng([self._seed, 17, frame])
         dy, dx, sign, mirror = generator.integers(0, (_NOISE_MARGIN, _NOISE_MARGIN, 2, 2))
         noise = self._noise[mirror][dy : dy + self.camera.height, dx : dx + self.camera.width]
@@ -193,9 +207,7 @@ class CameraRenderer:
         found: list[Sighting] = []
         for one in drawn:
             identity, box, fragments = one.identity, one.box, one.fragments
-            rows = slice(fragments.top, fragments.top + fragments.inverse_depth.shape[0])
-            columns = slice(fragments.left, fragments.left + fragments.inverse_depth.shape[1])
-            seen = owners[rows, columns] == identity
+            seen = owners[fragments.window] == identity
             count, own_area = np.count_nonzero(seen), np.count_nonzero(fragments.inverse_depth)
             inside = max(min(box[2], width) - max(box[0], 0), 0) * max(min(box[3], height) - max(box[1], 0), 0)
             in_frame = min(1.0, inside / max((box[2] - box[0]) * (box[3] - box[1]), 1e-6))

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.simulation.cameras import Camera, corner_cameras
 from benchmarks.simulation.corridor import cameras_in_corridor
+from benchmarks.simulation.parallel import one_thread_each
 from benchmarks.simulation.people import Person
 from benchmarks.simulation.poses import Poses
 from benchmarks.simulation.render import CameraRenderer, Sighting
@@ -236,8 +237,9 @@ def _render_all(jobs: list[_Job], workers: int, progress: Progress | None) -> No
         context.Process(target=_work, args=(jobs[number::workers], messages), daemon=True) for number in range(workers)
     ]
     try:
-        for process in processes:
-            process.start()
+        with one_thread_each():
+            for process in processes:
+                process.start()
         running = workers
         while running:
             try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.simulation.lighting import floor_light_map
 from benchmarks.simulation.room import Room
 from benchmarks.simulation.solids import Box, Cylinder, Ellipsoid, Solid
 
@@ -61,7 +63,10 @@ def _corner_shade(distance: FloatArray, strength: float = 0.30, reach: float = 0
     return 1 - strength * np.exp(-np.abs(distance) / reach)
 
 
-def _floor_shade(x: FloatArray, y: FloatArray, room: Room, light_map: FloatArray) -> FloatArray:
+@lru_cache(maxsize=1)
+def _shade_map(room: Room) -> FloatArray:
+    """Return shares of light on the floor, finely; all cameras of a room see the same."""
+    light_map = floor_light_map(room)
     rows, columns = light_map.shape
     # Contact shadow: the furniture's footprints, blurred; and the lamps' soft shadows.
     footprint = np.zeros_like(light_map)
@@ -75,7 +80,13 @@ def _floor_shade(x: FloatArray, y: FloatArray, room: Room, light_map: FloatArray
             cv2.circle(footprint, centre, max(1, round(solid.radius / room.width * columns)), 1.0, -1)
     contact = 1 - 0.5 * np.minimum(cv2.GaussianBlur(footprint, (0, 0), 3.0), 1)
     soft = cv2.GaussianBlur(0.45 + 0.55 * light_map, (0, 0), 1.6) * contact
-    fine = cv2.resize(soft, None, fx=8, fy=8, interpolation=cv2.INTER_LINEAR)
+    fine = np.asarray(cv2.resize(soft, None, fx=8, fy=8, interpolation=cv2.INTER_LINEAR), np.float32)
+    fine.flags.writeable = False
+    return fine
+
+
+def _floor_shade(x: FloatArray, y: FloatArray, room: Room) -> FloatArray:
+    fine = _shade_map(room)
     u = np.clip(x / room.width * fine.shape[1], 0, fine.shape[1] - 1).astype(np.int64)
     v = np.clip(y / room.depth * fine.shape[0], 0, fine.shape[0] - 1).astype(np.int64)
     shade = fine[v, u]
@@ -83,7 +94,7 @@ def _floor_shade(x: FloatArray, y: FloatArray, room: Room, light_map: FloatArray
     return shade * _corner_shade(edges)
 
 
-def paint_room(points: FloatArray, surface: NDArray[np.int32], room: Room, light_map: FloatArray) -> FloatArray:
+def paint_room(points: FloatArray, surface: NDArray[np.int32], room: Room) -> FloatArray:
     """Return (N, 3) BGR of the shell's ``points`` (N, 3); ``surface`` numbers: 0 floor, 1 ceiling, 2–5 walls
     x=0, x=width, y=0, y=depth, 6–8 corridor floor, ceiling, walls, 9 lamps and window (light of their own)."""
     colour = np.empty_like(points)
@@ -92,7 +103,7 @@ def paint_room(points: FloatArray, surface: NDArray[np.int32], room: Room, light
         chosen = np.flatnonzero(surface == number)
         a, b, c = x[chosen], y[chosen], z[chosen]
         if number == 0:
-            colour[chosen] = _planks(a, b) * _floor_shade(a, b, room, light_map)[:, None]
+            colour[chosen] = _planks(a, b) * _floor_shade(a, b, room)[:, None]
         elif number == 1:
             edges = np.minimum(np.minimum(a, room.width - a), np.minimum(b, room.depth - b))
             tile = np.minimum(np.abs(a / 0.6 - np.round(a / 0.6)), np.abs(b / 0.6 - np.round(b / 0.6))) * 0.6
