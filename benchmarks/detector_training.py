@@ -57,11 +57,13 @@ def train_detector(
     if resume and not last.is_file():
         raise InputError(f"nothing to resume in {run}: leave out --resume")
     ultralytics = import_ultralytics()
-    # ultralytics' default of 0 workers on the CPU would draw images while the network waits.
+    # ultralytics' default of 0 workers on the CPU would draw images while the network waits; and its nominal batch of
+    # 64 would make one step of many batches, too few in a training as short as this.
     chosen: dict[str, Any] = {
         "data": str(data.resolve()), "epochs": epochs, "imgsz": image_size, "batch": batch_size, "seed": seed,
         "device": "cpu", "workers": 1, "cache": "ram", "amp": False, "pretrained": False,
-        "optimizer": "AdamW", "lr0": 0.002, "lrf": 0.02, "cos_lr": True, "warmup_epochs": 1.0, "weight_decay": 0.0005,
+        "nbs": batch_size, "optimizer": "AdamW", "lr0": 0.002 * (batch_size / 32) ** 0.5, "lrf": 0.02, "cos_lr": True,
+        "warmup_epochs": 1.0, "weight_decay": 0.0005,
         "close_mosaic": max(1, epochs // 4), "mosaic": 0.5, "scale": 0.4, "translate": 0.1, "fliplr": 0.5,
         "hsv_h": 0.02, "hsv_s": 0.5, "hsv_v": 0.4, "plots": False, "project": str(run.resolve().parent),
         "name": run.name, "exist_ok": True, **(settings or {}),
@@ -99,6 +101,9 @@ def _command(
     network: Annotated[str, typer.Option(help="Architecture of ultralytics.")] = "yolo11n.yaml",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 30,
     image_size: Annotated[int, typer.Option(min=96, help="Longer side of the input, pixels.")] = 384,
+    input_size: Annotated[
+        int | None, typer.Option(min=96, help="Longer side of the ONNX file's input (default: of the training's).")
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images a step.")] = 16,
     seed: Annotated[int, typer.Option(help="Of weights and augmentation.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
@@ -107,7 +112,8 @@ def _command(
     best = train_detector(
         data, run, network=network, epochs=epochs, image_size=image_size, batch_size=batch, seed=seed, resume=resume
     )
-    size = export_detector(best, output, height=image_size * 3 // 4, width=image_size)
+    width, height = (-(-side // 32) * 32 for side in (input_size or image_size, (input_size or image_size) * 3 // 4))
+    size = export_detector(best, output, height=height, width=width)
     print(f"{output}: {size / 1e6:.2f} MB")
 
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tracker.detectors.shipped import shipped_detector
 from tracker.errors import InputError
 from tracker.protocols import Detector
 
@@ -34,8 +35,9 @@ def create_detector(
     Every detector has ``class_names`` besides what the protocol asks for: class number → name, empty when unknown.
 
     Args:
-        spec: a file ending in ``.onnx`` (YOLOX or an ultralytics export); ``"mot:PATH"`` for detections in
-            MOTChallenge files; anything else is a model of the ultralytics package, by name or file.
+        spec: a detector that comes with this package (``shipped.SHIPPED_DETECTORS``); a file ending in ``.onnx``
+            (YOLOX or an ultralytics export); ``"mot:PATH"`` for detections in MOTChallenge files; anything else is a
+            model of the ultralytics package, by name or file.
         confidence: a box needs a higher score. ``None``: 0.1 for networks, so that trackers with a second stage get
             the unsure boxes; everything for files.
         iou: boxes of one class that overlap by more are duplicates. ``None``: 0.7 for networks, no suppression for
@@ -66,6 +68,7 @@ def create_detector(
         if not path:
             raise InputError("mot: names no file: give mot:PATH, a det.txt or a folder with one file per camera")
         return PrecomputedDetector(path, confidence=confidence, iou=iou, camera_files=camera_detections)
+    spec = str(shipped_detector(spec) or spec)
     if spec.lower().endswith(".onnx"):
         from tracker.detectors.onnx import OnnxDetector
 
