@@ -41,14 +41,14 @@ def demo(
     detector: Annotated[
         str,
         typer.Option(help="As for track; simulated: boxes made from the truth, with errors.", rich_help_panel=_MODELS),
-    ] = "simulated",
+    ] = "yolo11n_room",
     embedder: Annotated[
         str,
         typer.Option(
             help="A model name, NAME:WEIGHTS, an .onnx file, color_histogram, or none.",
             rich_help_panel=_MODELS,
         ),
-    ] = "color_histogram",
+    ] = "osnet_x0_25:room",
     embedder_weights: Annotated[
         Path | None, typer.Option(help="Checkpoint of the embedder.", rich_help_panel=_MODELS)
     ] = None,

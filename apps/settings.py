@@ -12,10 +12,10 @@ __all__ = ["DEFAULT_DETECTOR", "DEFAULT_EMBEDDER", "ROOM_DETECTOR", "ROOM_EMBEDD
 
 DEFAULT_DETECTOR = "yolo26n.pt"
 DEFAULT_EMBEDDER = "osnet_x0_25"
-#: what the demonstration finds people with: boxes made from the truth, with misses, errors and false alarms
-ROOM_DETECTOR = "simulated"
-#: for our own rendered people, whom networks trained on photographs tell apart worse than their clothes' colours do
-ROOM_EMBEDDER = "color_histogram"
+#: what the demonstration finds people with: trained on rendered rooms, and comes with the package
+ROOM_DETECTOR = "yolo11n_room"
+#: for our own rendered people, whom networks trained on photographs tell apart worse
+ROOM_EMBEDDER = "osnet_x0_25:room"
 
 
 class OutputSettings(BaseModel):

@@ -175,7 +175,7 @@ def test_the_record_of_the_run(finished: Path, studio: Studio) -> None:
     threshold = record["threshold"]
     low, high = threshold["interval"]
     assert low <= threshold["threshold"] <= high
-    (shipped,) = (weights for weights in RECORDS if weights.source == SHIPPED)
+    shipped = next(weights for weights in RECORDS if weights.source == SHIPPED)
     assert threshold["default"] == shipped.default_threshold
     assert threshold["confidence"]
     for name in ("detect", "embed", "track", "identify", "write"):

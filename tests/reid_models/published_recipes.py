@@ -11,7 +11,7 @@ import yaml
 from reid_models.training.recipe import Recipe, list_recipes, read_recipe
 
 #: ours, which no paper has a figure for
-OURS = {"osnet_x0_25_default", "osnet_x0_25_default_finetune"}
+OURS = {f"osnet_x0_25_{data}{stage}" for data in ("default", "room") for stage in ("", "_finetune")}
 #: a published stage whose figure is that of the next stage
 NO_FIGURE = OURS | {"osnet_mix4"}
 
