@@ -65,8 +65,8 @@ def render_background(camera: Camera, room: Room) -> Background:
 def _cast_band(
     room: Room,
     windows: Sequence[tuple[Solid, tuple[int, int, int, int]]],
-    origin: FloatArray,
-    directions: FloatArray,
+    origin: NDArray[np.float32],
+    directions: NDArray[np.float32],
     top: int,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return picture, inverse depth and the floor's share of the rows of pixels from ``top``."""

@@ -160,9 +160,9 @@ class CameraRenderer:
                 )
         sightings = self._sightings(drawn, owners, stances)
         image = None if canvas is None else self._expose(canvas, frame)
-        seen = owners.view()
-        seen.flags.writeable = False
-        return image, sightings, seen
+        shown = owners.view()
+        shown.flags.writeable = False
+        return image, sightings, shown
 
     def _near(self, stances: Mapping[int, Stance]) -> list[int]:
         """Return who may be in the image, far ones first; looking at their surroundings is cheaper than drawing."""
