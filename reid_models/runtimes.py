@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reid_models.errors import InputError
+from reid_models.signal_stack import kept_signal_stack
 
 __all__ = ["PRECISIONS", "RUNTIMES", "Network", "Port", "load_network"]
 
@@ -302,7 +303,8 @@ class _OpenVino:
         model = self._core.read_model(str(path))
         self._order = _order(signature.inputs, [port.get_names() for port in model.inputs])
         if not self._free:
-            self._compiled[()] = self._core.compile_model(model, "CPU", self._settings)
+            with kept_signal_stack():
+                self._compiled[()] = self._core.compile_model(model, "CPU", self._settings)
 
     def run(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         shapes = tuple(array.shape for array in arrays) if self._free else ()
@@ -323,7 +325,8 @@ class _OpenVino:
             if network is None:
                 model = self._core.read_model(str(self._path))
                 model.reshape({model.inputs[place]: list(shape) for place, shape in zip(self._order, shapes)})
-                network = self._compiled[shapes] = self._core.compile_model(model, "CPU", self._settings)
+                with kept_signal_stack():
+                    network = self._compiled[shapes] = self._core.compile_model(model, "CPU", self._settings)
                 if len(self._compiled) > _COMPILED_SHAPES:
                     self._compiled.popitem(last=False)
             self._compiled.move_to_end(shapes)
