@@ -22,6 +22,9 @@ __all__ = ["app", "export_detector", "main", "train_detector"]
 
 app = typer.Typer(add_completion=False)
 
+#: instead of that of ultralytics, which names the folder of the data
+_DESCRIPTION = "Person detector of python -m benchmarks.detector_training"
+
 
 def train_detector(
     data: Path,
@@ -88,7 +91,7 @@ def export_detector(checkpoint: Path, output: Path, *, height: int, width: int) 
         )
     )
     output.parent.mkdir(parents=True, exist_ok=True)
-    halve_weights(made)
+    halve_weights(made, description=_DESCRIPTION)
     shutil.move(made, output)
     return output.stat().st_size
 

@@ -12,13 +12,14 @@ __all__ = ["halve_weights"]
 _SMALLEST = 1024
 
 
-def halve_weights(path: Path) -> int:
+def halve_weights(path: Path, *, description: str | None = None) -> int:
     """Store the float32 weights of an ONNX file as float16, each behind a node that casts it back.
 
     Runtimes cast constants once, when they load the file.
 
     Args:
         path: the file, which is replaced.
+        description: to put in the place of the file's own, if it has one.
 
     Returns:
         Bytes of the new file.
@@ -46,6 +47,9 @@ def halve_weights(path: Path) -> int:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+    for entry in model.metadata_props:
+        if description is not None and entry.key == "description":
+            entry.value = description
     onnx.checker.check_model(model)
     onnx.save(model, path)
     return path.stat().st_size

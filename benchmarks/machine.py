@@ -10,9 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["describe_machine", "describe_processor"]
+__all__ = ["THREAD_VARIABLES", "describe_machine", "describe_processor"]
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+#: what numerical libraries read their number of threads from
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _PACKAGES = ("multicam-tracker", "numpy", "scipy", "lap", "opencv-python", "torch", "openvino", "onnxruntime")
 
 
@@ -67,7 +68,7 @@ def _memory() -> float | None:
 
 def _threads() -> dict[str, Any]:
     """Return what was set by the environment, and what libraries that are already loaded will use."""
-    threads: dict[str, Any] = {name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ}
+    threads: dict[str, Any] = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
     if "torch" in sys.modules:
         threads["torch"] = sys.modules["torch"].get_num_threads()
     if "cv2" in sys.modules:

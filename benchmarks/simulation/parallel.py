@@ -11,12 +11,12 @@ from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
+from benchmarks.machine import THREAD_VARIABLES
 from tracker.errors import InputError
 
 __all__ = ["checked_workers", "one_thread_each", "ordered_results"]
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _KILLED = "a process that computes ended before its work was done"
 
 Job = TypeVar("Job")
@@ -83,7 +83,7 @@ def one_thread_each() -> Iterator[None]:
 
     Threads of several processes on the same processors wait for each other more than they compute.
     """
-    added = [name for name in _THREAD_VARIABLES if name not in os.environ]
+    added = [name for name in THREAD_VARIABLES if name not in os.environ]
     os.environ.update(dict.fromkeys(added, "1"))
     try:
         yield

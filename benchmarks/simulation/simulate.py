@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import signal
 import tempfile
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.simulation.cameras import Camera, corner_cameras
 from benchmarks.simulation.corridor import cameras_in_corridor
-from benchmarks.simulation.parallel import one_thread_each
+from benchmarks.simulation.parallel import checked_workers, one_thread_each
 from benchmarks.simulation.people import Person
 from benchmarks.simulation.poses import Poses
 from benchmarks.simulation.render import CameraRenderer, Sighting
@@ -130,8 +129,7 @@ def simulate_room(
     )
     views = corner_cameras(scene.room.width, scene.room.depth, cameras, size=size)
     views += cameras_in_corridor(scene.room.corridor, size=size)
-    if workers is not None and workers < 1:
-        raise InputError(f"{workers} processes; give at least 1")
+    count = checked_workers(workers)
     folder = Path(output_dir)
     existed = folder.exists()
     started = time.perf_counter()
@@ -142,7 +140,6 @@ def simulate_room(
             staging = Path(tempfile.mkdtemp(prefix=".simulation-", dir=folder))
         except OSError as error:
             raise _cannot_write(folder, error) from None
-        count = workers if workers is not None else min(len(views), _processors())
         jobs = [_Job(scene, view, seed + number, str(staging)) for number, view in enumerate(views)]
         _render_all(jobs, min(count, len(jobs)), progress)
         try:
@@ -169,11 +166,6 @@ class _Job:
     camera: Camera
     seed: int
     folder: str
-
-
-def _processors() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def _cannot_write(folder: Path, error: OSError) -> InputError:

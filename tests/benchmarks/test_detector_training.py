@@ -38,6 +38,7 @@ def test_a_trained_detector_runs_as_onnx(few_images: Path, tmp_path: Path) -> No
     main([str(argument) for argument in (*arguments, "--batch", 4)])
     # The nano network in 16 bits.
     assert output.stat().st_size < 6e6
+    assert str(tmp_path).encode() not in output.read_bytes(), "where the data lay is nobody's business"
     detector = create_detector(str(output), confidence=0.0)
     assert dict(detector.class_names) == {0: "person"}
     image = cv2.imread(str(few_images.parent / "images/val/0.jpg"))

@@ -24,6 +24,7 @@ def pictures() -> list[RoomImage]:
 def test_it_is_small_and_has_a_model_card(name: str) -> None:
     file = shipped_detector(name)
     assert file is not None and file.stat().st_size <= LARGEST
+    assert b"data.yaml" not in file.read_bytes(), "no path of the machine it was trained on"
     assert f"## `{name}`" in (file.parent / "README.md").read_text(encoding="utf-8")
 
 
