@@ -124,7 +124,7 @@ def natural_order(path: Path) -> tuple[object, ...]:
     """Return the key that sorts file names as people count: ``2.png`` before ``10.png``."""
     parts = re.split(r"(\d+)", path.name.casefold())
     # Text and numbers alternate, so like is always compared with like; the name itself breaks ties.
-    return (*(int(part) if place % 2 else part for place, part in enumerate(parts)), path.name)
+    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts)), path.name
 
 
 def read_sequence_info(path: Path) -> SequenceInfo:
