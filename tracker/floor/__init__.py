@@ -1,0 +1,1 @@
+"""One track per person on the floor, from calibrated cameras whose views overlap."""

@@ -1,0 +1,221 @@
+"""How well a box fits a person on the floor: the likelihood of its sides, feet hidden or head lowered included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.floor.settings import FloorSettings
+from tracker.floor.view import View
+
+__all__ = [
+    "HEAD_AND_FEET",
+    "NO_FEET",
+    "NO_HEAD",
+    "Boxes",
+    "box_log_likelihood",
+    "information",
+    "inverses",
+    "measured_boxes",
+]
+
+Array = NDArray[np.float64]
+
+#: what of a box is believed
+HEAD_AND_FEET, NO_FEET, NO_HEAD = 0, 1, 2
+_CASES = (HEAD_AND_FEET, NO_FEET, NO_HEAD)
+#: the sides that each case believes: across, top, bottom
+_BELIEVED = np.array([[1, 1, 1], [1, 1, 0], [1, 0, 1]], bool)
+#: rows of (middle, left, right) across, as weights of x1 and x2
+_ACROSS = np.array([[0.5, 0.5], [1.0, 0.0], [0.0, 1.0]])
+#: a side this near to the image's border ends there because the image does, pixels
+_BORDER = 2.5
+_LOG_2PI = float(np.log(2 * np.pi))
+#: deviation of a side that says nothing, as a share of the predicted height
+_NOTHING = 100.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Boxes:
+    """M boxes of one camera.
+
+    Args:
+        values: (M, 3) position across, top, bottom, pixels.
+        across: (M,) what the first is: 0 the middle, 1 the left, 2 the right side; -1 nothing, both are cut off.
+        top_cut, bottom_cut: (M,) the image ends there.
+        log_clutter: logarithm of the density of false alarms, per cubic pixel.
+        sides: (M, 4) the boxes.
+    """
+
+    values: Array
+    across: NDArray[np.int64]
+    top_cut: NDArray[np.bool_]
+    bottom_cut: NDArray[np.bool_]
+    log_clutter: float
+    sides: Array
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> Boxes:
+        return Boxes(
+            self.values[rows],
+            self.across[rows],
+            self.top_cut[rows],
+            self.bottom_cut[rows],
+            self.log_clutter,
+            self.sides[rows],
+        )
+
+
+def measured_boxes(sides: Array, width: int, height: int, false_alarms: float) -> Boxes:
+    """Return what boxes (M, 4) of an image say; sides at its border are cut off, sides well beyond are not."""
+    sides = np.asarray(sides, np.float64).reshape(-1, 4)
+    left, right = np.abs(sides[:, 0]) <= _BORDER, np.abs(sides[:, 2] - width) <= _BORDER
+    across = np.where(left & right, -1, np.where(left, 2, np.where(right, 1, 0)))
+    position = (sides[:, [0, 2]] * _ACROSS[np.maximum(across, 0)]).sum(axis=1)
+    return Boxes(
+        np.column_stack([position, sides[:, 1], sides[:, 3]]),
+        across,
+        np.abs(sides[:, 1]) <= _BORDER,
+        np.abs(sides[:, 3] - height) <= _BORDER,
+        float(np.log(false_alarms / (width * height * height))),
+        sides,
+    )
+
+
+def _sides(view: View) -> tuple[Array, Array]:
+    """Return predicted (N, 3, 3) (what is across: middle, left, right) and derivatives (N, 3, 3, 3)."""
+    across = view.boxes[:, [0, 2]] @ _ACROSS.T
+    values = np.stack([across, *(np.repeat(view.boxes[:, [side]], 3, axis=1) for side in (1, 3))], axis=-1)
+    by_state = np.einsum("ka,nas->nks", _ACROSS, view.jacobian[:, [0, 2]])
+    others = [np.repeat(view.jacobian[:, None, side], 3, axis=1) for side in (1, 3)]
+    return values, np.stack([by_state, *others], axis=2)
+
+
+def _noise(view: View, derivatives: Array, settings: FloorSettings, scale: float) -> Array:
+    """Return the covariance (N, 3, 3, 3) of a box's sides about the person's, square pixels."""
+    tall = (view.boxes[:, 3] - view.boxes[:, 1])[:, None]
+    shares = scale * np.array([settings.center_noise, settings.top_noise, settings.bottom_noise])
+    variances = (shares * tall) ** 2 + settings.pixel_noise**2
+    kinds = np.repeat(variances[:, None], 3, axis=1)
+    kinds[:, 1:, 0] *= 4  # arms and legs: one side moves more than the middle
+    noise = np.zeros((*kinds.shape, 3))
+    noise[..., range(3), range(3)] = kinds
+    on_floor = derivatives[..., :2]
+    return noise + settings.floor_noise**2 * on_floor @ np.swapaxes(on_floor, -1, -2)
+
+
+def box_log_likelihood(
+    view: View, covariance: Array, boxes: Boxes, settings: FloorSettings, scale: float
+) -> tuple[Array, NDArray[np.int64], Array]:
+    """Return log densities (N, M) of boxes given people, per cubic pixel, and the likeliest case of each,
+    and squared Mahalanobis distances (N, M) of whole boxes, NaN for others.
+
+    Args:
+        view: how the people look where they are expected.
+        covariance: (N, 5, 5) of their states.
+        boxes: what was found.
+        settings: of the tracker.
+        scale: by which deviations of sides are multiplied.
+
+    A side that is not believed may be anywhere along the predicted height; ``-inf`` where nothing can be said.
+    """
+    values, derivatives = _sides(view)
+    state = covariance[:, [[0], [1], [4]], [0, 1, 4]]
+    spread = derivatives @ state[:, None] @ np.swapaxes(derivatives, -1, -2) + _noise(
+        view, derivatives, settings, scale
+    )
+    tall = view.boxes[:, 3] - view.boxes[:, 1]
+    count, found = len(values), len(boxes)
+    best = np.full((count, found), -np.inf)
+    case_of = np.zeros((count, found), np.int64)
+    distances = np.full((count, found), np.nan)
+    if not count or not found:
+        return best, case_of, distances
+    usable = np.isfinite(tall)
+    log_tall = np.log(np.where(usable, tall, 1.0))
+    deviations = np.sqrt(np.maximum(spread[:, 0, range(3), range(3)], 1e-9))
+    hidden = np.clip(1 - view.feet_visible, settings.hidden_feet, 0.7)
+    lowered = np.full(count, settings.lowered_head)
+    whole = np.maximum(1 - hidden - lowered, 0.05)
+    chances = np.log(np.stack([whole, hidden, lowered]))
+    for kind in (-1, 0, 1, 2):
+        columns = np.flatnonzero(boxes.across == kind)
+        if not len(columns):
+            continue
+        row = max(kind, 0)
+        off = boxes.values[None, columns] - values[:, row, None]
+        top_cut, bottom_cut = boxes.top_cut[columns], boxes.bottom_cut[columns]
+        for case in _CASES:
+            believed = _BELIEVED[case].copy()
+            believed[0] = kind >= 0
+            chosen = np.flatnonzero(believed)
+            allowed = np.ones((count, len(columns)), bool)
+            weight = np.repeat(chances[case][:, None], len(columns), axis=1)
+            if case == HEAD_AND_FEET:
+                whole_box = believed.all()
+                allowed &= ~(top_cut | bottom_cut)
+            elif case == NO_FEET:
+                # What hides feet makes a box end higher.
+                allowed &= (off[..., 2] < 2 * deviations[:, None, 2]) & ~top_cut
+                weight = np.where(bottom_cut, 0.0, weight)
+            else:
+                allowed &= (off[..., 1] > -2 * deviations[:, None, 1]) & ~bottom_cut
+                weight = np.where(top_cut, 0.0, weight)
+            part = spread[:, row][:, chosen[:, None], chosen]
+            with np.errstate(invalid="ignore"):
+                inverse = np.linalg.inv(np.where(usable[:, None, None], part, np.eye(len(chosen))))
+                distance = np.einsum("nmi,nij,nmj->nm", off[..., chosen], inverse, off[..., chosen])
+                _, log_determinant = np.linalg.slogdet(np.where(usable[:, None, None], part, np.eye(len(chosen))))
+            density = -0.5 * (distance + (log_determinant + len(chosen) * _LOG_2PI)[:, None])
+            density = density + weight - ((3 - len(chosen)) * log_tall)[:, None]
+            density = np.where(allowed & usable[:, None] & np.isfinite(density), density, -np.inf)
+            if case == HEAD_AND_FEET and whole_box:
+                distances[:, columns] = distance
+            better = density > best[:, columns]
+            best[:, columns] = np.where(better, density, best[:, columns])
+            case_of[:, columns] = np.where(better, case, case_of[:, columns])
+    return best, case_of, np.where(case_of == HEAD_AND_FEET, distances, np.nan)
+
+
+def information(
+    view: View, states: Array, boxes: Boxes, cases: NDArray[np.int64], settings: FloorSettings, scale: float
+) -> tuple[Array, Array]:
+    """Return what K boxes say of K people: information matrices (K, 5, 5) and vectors (K, 5).
+
+    Args:
+        view: of the K people at ``states`` (K, 5).
+        boxes: one for each.
+        cases: (K,) what of each box is believed.
+        settings: of the tracker.
+        scale: by which deviations of sides are multiplied.
+    """
+    count = len(states)
+    matrix, vector = np.zeros((count, 5, 5)), np.zeros((count, 5))
+    if not count:
+        return matrix, vector
+    values, derivatives = _sides(view)
+    noise = _noise(view, derivatives, settings, scale)
+    rows, kinds = np.arange(count), np.maximum(boxes.across, 0)
+    off = boxes.values - values[rows, kinds]
+    slope, spread = derivatives[rows, kinds], noise[rows, kinds]
+    believed = _BELIEVED[cases].copy()
+    believed[:, 0] &= boxes.across >= 0
+    tall = (view.boxes[:, 3] - view.boxes[:, 1])[:, None]
+    spread[:, range(3), range(3)] += np.where(believed, 0.0, (_NOTHING * tall) ** 2)
+    weight = np.linalg.inv(spread)
+    small = np.swapaxes(slope, 1, 2) @ weight
+    at = [0, 1, 4]
+    block = small @ slope
+    matrix[:, [[0], [1], [4]], at] = block
+    vector[:, at] = np.einsum("nsk,nk->ns", small, off) + np.einsum("nij,nj->ni", block, states[:, at])
+    return matrix, vector
+
+
+def inverses(matrices: Array) -> Array:
+    """Return the inverses (N, K, K) of symmetric positive matrices (N, K, K), symmetric again."""
+    inverse = np.linalg.inv(matrices)
+    return np.asarray((inverse + np.swapaxes(inverse, -1, -2)) / 2, np.float64)

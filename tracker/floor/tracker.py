@@ -1,0 +1,353 @@
+"""All cameras' detections of one instant update one set of people on the floor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.association.assignment import assign
+from tracker.detections import Detections
+from tracker.errors import InputError
+from tracker.floor.arrivals import Arrival, arrivals
+from tracker.floor.dealing import dealt
+from tracker.floor.detector_model import DetectorModel
+from tracker.floor.likelihood import Boxes, box_log_likelihood, information, inverses, measured_boxes
+from tracker.floor.settings import FloorSettings
+from tracker.floor.view import FULLY_SEEN, View, detection_chance, look
+from tracker.geometry.floor_camera import FloorCamera
+
+__all__ = ["FloorPeople", "FloorTracker"]
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+#: how much a miss says, and one that follows another of the same camera: detectors fail for seconds, not at random
+_MISS, _AGAIN_SECONDS = 0.6, 0.5
+#: metres between two people below which they would stand in each other, from where on they do not, and what it costs
+#: the junior, nats
+_INSIDE, _BESIDE, _CROWDED = 0.2, 0.45, 6.0
+#: most that one box may say for a person's being there, nats
+_MOST_EVIDENCE = 6.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FloorPeople:
+    """Where people are at one instant.
+
+    Args:
+        ids: (N,) of tracks, never used twice.
+        positions: (N, 2) metres.
+        velocities: (N, 2) metres a second.
+        heights: (N,) metres.
+        covariances: (N, 2, 2) of the positions, square metres.
+        boxes: camera → (N,) row of its detections that is this person; -1 none.
+        confirmed: (N,) it is a person, not a false alarm.
+    """
+
+    ids: Ints
+    positions: Array
+    velocities: Array
+    heights: Array
+    covariances: Array
+    boxes: dict[str, Ints]
+    confirmed: NDArray[np.bool_]
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """(N,) who is in some camera's box at this instant; the others are only expected where they are."""
+        seen = np.zeros(len(self.ids), bool)
+        for rows in self.boxes.values():
+            seen |= rows >= 0
+        return seen
+
+
+class FloorTracker:
+    """Follows people on the floor.
+
+    Args:
+        cameras: name → calibrated camera.
+        settings: ``None``: by default.
+    """
+
+    def __init__(self, cameras: Mapping[str, FloorCamera], settings: FloorSettings | None = None) -> None:
+        if not cameras:
+            raise InputError("a floor tracker needs a calibrated camera; give at least one")
+        self.cameras = dict(cameras)
+        self.settings = settings or FloorSettings()
+        self.detectors = DetectorModel(self.settings)
+        self._places = {name: place for place, name in enumerate(self.cameras)}
+        self._time = -np.inf
+        self._step = 0.0
+        self._next = 1
+        count = len(self.cameras)
+        self._ids: Ints = np.zeros(0, np.int64)
+        self._mean = np.zeros((0, 5))
+        self._cov = np.zeros((0, 5, 5))
+        self._odds = np.zeros(0)
+        self._seen = np.zeros(0)
+        self._born = np.zeros(0)
+        self._confirmed = np.zeros(0, bool)
+        self._misses = np.zeros((0, count), np.int64)
+        self._close: dict[tuple[int, int], list[int]] = {}
+
+    def update(self, detections: Mapping[str, Detections], time: float) -> FloorPeople:
+        """Take the detections of the cameras that looked at ``time`` (seconds, never going back).
+
+        Raises:
+            InputError: an unknown camera, or time goes back.
+        """
+        unknown = sorted(detections.keys() - self.cameras.keys())
+        if unknown:
+            raise InputError(f"detections of camera {unknown[0]!r}, which is not among {', '.join(self.cameras)}")
+        if not np.isfinite(time):
+            raise InputError(f"detections of second {time}; give their time")
+        if time < self._time:
+            raise InputError(f"detections of second {time:g} come after those of {self._time:g}; put them in order")
+        self._step = time - self._time if np.isfinite(self._time) else 0.0
+        self._predict(self._step)
+        self._time = time
+        boxes = {
+            name: measured_boxes(
+                found.boxes.astype(np.float64),
+                self.cameras[name].width,
+                self.cameras[name].height,
+                self.detectors.false_alarms,
+            )
+            for name, found in detections.items()
+        }
+        assigned = self._associate(boxes)
+        everybody = np.ones(len(self._ids), bool)
+        explained = self._explained(boxes, everybody)
+        if self._step > 0:
+            known = self._explained(boxes, self._confirmed)
+            self.detectors.boxes_were_nobody(sum(int((fit < 0).sum()) for fit in known.values()), len(boxes))
+        self._arrive(boxes, assigned, explained)
+        self._merge(assigned)
+        self._leave(assigned)
+        sure = self._odds >= self.settings.confirmation
+        self._confirmed |= sure
+        return FloorPeople(
+            self._ids.copy(),
+            self._mean[:, :2].copy(),
+            self._mean[:, 2:4].copy(),
+            self._mean[:, 4].copy(),
+            self._cov[:, :2, :2].copy(),
+            assigned,
+            self._confirmed.copy(),
+        )
+
+    # ------------------------------------------------------------------------------------------------------- motion
+
+    def _predict(self, dt: float) -> None:
+        if not len(self._ids) or dt <= 0:
+            return
+        s = self.settings
+        keep = float(np.exp(-dt / s.velocity_seconds))
+        # Walkers keep their velocity while they are seen; who is not seen for long may have stopped.
+        move = np.eye(5)
+        move[0, 2] = move[1, 3] = s.velocity_seconds * (1 - keep)
+        move[2, 2] = move[3, 3] = keep
+        q = s.acceleration**2
+        noise = np.zeros((5, 5))
+        for axis in (0, 1):
+            noise[axis, axis] = q * dt**3 / 3
+            noise[axis, axis + 2] = noise[axis + 2, axis] = q * dt**2 / 2
+            noise[axis + 2, axis + 2] = q * dt
+        self._mean = self._mean @ move.T
+        self._cov = move @ self._cov @ move.T + noise
+
+    # -------------------------------------------------------------------------------------------------- association
+
+    def _associate(self, boxes: Mapping[str, Boxes]) -> dict[str, Ints]:
+        """Assign boxes to tracks in all cameras, estimate, and repeat; then update states and odds."""
+        s, count = self.settings, len(self._ids)
+        assigned = {name: np.full(count, -1, np.int64) for name in boxes}
+        if not count or not boxes:
+            return assigned
+        prior = inverses(self._cov)
+        prior_vector = np.einsum("nij,nj->ni", prior, self._mean)
+        matrices = {name: np.zeros((count, 5, 5)) for name in boxes}
+        vectors = {name: np.zeros((count, 5)) for name in boxes}
+        evidence = {name: np.zeros(count) for name in boxes}
+        off: dict[str, Array] = {}
+        clear: dict[str, NDArray[np.bool_]] = {}
+        weight = -np.logaddexp(0, -self._odds) - s.leaving * (self._time - self._seen)
+        certain = self._confirmed
+        total, total_vector = prior.copy(), prior_vector.copy()
+        for round_ in range(s.rounds):
+            for name, found in boxes.items():
+                # What this camera itself said before is left out, or it would only confirm itself.
+                others = total - matrices[name]
+                others_vector = total_vector - vectors[name]
+                cov = inverses(others)
+                mean = np.einsum("nij,nj->ni", cov, others_vector)
+                view = look(self.cameras[name], mean, certain)
+                chance = detection_chance(view, self.detectors.rate)
+                density, cases, distances = box_log_likelihood(view, cov, found, s, self.detectors.scale)
+                fit = density - found.log_clutter + np.log(chance)[:, None]
+                rows, columns = assign(-(fit - np.log1p(-chance)[:, None] + weight[:, None]), 0.0)
+                assigned[name] = np.full(count, -1, np.int64)
+                assigned[name][rows] = columns
+                off[name] = distances[rows, columns]
+                clear[name] = certain & (view.visible >= FULLY_SEEN)
+                evidence[name] = self._miss(chance, name)
+                value = fit[rows, columns] - self._otherwise(fit, chance, rows, columns)
+                evidence[name][rows] = np.minimum(value, _MOST_EVIDENCE)
+                matrix, vector = np.zeros((count, 5, 5)), np.zeros((count, 5))
+                matrix[rows], vector[rows] = information(
+                    view[rows], mean[rows], found[columns], cases[rows, columns], s, self.detectors.scale
+                )
+                matrices[name], vectors[name] = matrix, vector
+                total, total_vector = others + matrix, others_vector + vector
+            if round_ + 1 < s.rounds:
+                deal = dealt(prior, prior_vector, total - prior, total_vector - prior_vector, weight)
+                for name in boxes:
+                    assigned[name] = assigned[name][deal]
+                    matrices[name], vectors[name] = matrices[name][deal], vectors[name][deal]
+                total = prior + sum(matrices.values())
+                total_vector = prior_vector + sum(vectors.values())
+        self._learn(assigned, off, clear)
+        self._cov = inverses(total)
+        self._mean = np.einsum("nij,nj->ni", self._cov, total_vector)
+        seen = np.zeros(count, bool)
+        for name, columns in assigned.items():
+            place = self._places[name]
+            seen |= columns >= 0
+            self._misses[:, place] = np.where(columns >= 0, 0, self._misses[:, place] + 1)
+            self._odds = self._odds + evidence[name]
+        self._odds = np.minimum(self._odds, s.certainty) - np.where(seen, 0.0, s.leaving * self._step)
+        self._seen[seen] = self._time
+        return assigned
+
+    def _seniority(self) -> Ints:
+        """Return (N,) the rank of each track, 0 for the best known: confirmed ones first, then by age."""
+        place = np.empty(len(self._ids), np.int64)
+        place[np.lexsort((self._ids, ~self._confirmed))] = np.arange(len(self._ids))
+        return place
+
+    def _learn(
+        self, assigned: Mapping[str, Ints], off: Mapping[str, Array], clear: Mapping[str, NDArray[np.bool_]]
+    ) -> None:
+        """Let the model of the detectors follow: people whom another camera sees are surely there."""
+        cameras = np.sum([rows >= 0 for rows in assigned.values()], axis=0)
+        for name, rows in assigned.items():
+            found = rows >= 0
+            sure = self._confirmed & (cameras - found > 0)
+            distances = off[name][sure[found]]
+            self.detectors.boxes_were_off(distances[np.isfinite(distances)])
+            asked = sure & clear[name]
+            self.detectors.people_were_found(int((asked & found).sum()), int(asked.sum()))
+
+    def _otherwise(self, fit: Array, chance: Array, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
+        """Return how well each assigned box (K,) would be explained by somebody better known than its track, in nats.
+
+        Who has no box in this camera could take it; who has one may have been found twice.
+        """
+        free = np.ones(len(self._ids), bool)
+        free[rows] = False
+        other = fit + np.where(free, -np.log1p(-chance), np.log(self.settings.duplicates))[:, None]
+        place = self._seniority()
+        senior = place[:, None] < place[rows]
+        return np.maximum(0.0, np.where(senior, other[:, columns], -np.inf).max(axis=0, initial=-np.inf))
+
+    def _miss(self, chance: Array, name: str) -> Array:
+        again = self._misses[:, self._places[name]] > 0
+        return np.log1p(-chance) * np.where(again, self._news() * _MISS, _MISS)
+
+    def _news(self) -> float:
+        """Return how much of what is seen now was not decided by what was seen before, 0 to 1."""
+        return 1 - float(np.exp(-self._step / _AGAIN_SECONDS))
+
+    def _explained(self, boxes: Mapping[str, Boxes], by: NDArray[np.bool_]) -> dict[str, Array]:
+        """Return camera → (M,) how well each box is explained as a second one of people ``by`` (N,), in nats."""
+        result = {}
+        for name, found in boxes.items():
+            result[name] = np.full(len(found), -np.inf)
+            if len(self._ids) and len(found):
+                view = look(self.cameras[name], self._mean, self._confirmed)
+                density, _, _ = box_log_likelihood(view, self._cov, found, self.settings, self.detectors.scale)
+                fit = density - found.log_clutter + np.log(self.settings.duplicates)
+                result[name] = fit[by].max(axis=0, initial=-np.inf)
+        return result
+
+    # ----------------------------------------------------------------------------------------- coming and going
+
+    def _arrive(self, boxes: Mapping[str, Boxes], assigned: dict[str, Ints], explained: dict[str, Array]) -> None:
+        for _ in range(50):
+            left = {name: np.setdiff1d(np.arange(len(found)), assigned[name]) for name, found in boxes.items()}
+            if not sum(map(len, left.values())):
+                return
+            new = arrivals(self.cameras, boxes, left, explained, self._certain_view, self.settings, self.detectors)
+            if not new:
+                return
+            self._add(new, assigned)
+            explained.update(self._explained(boxes, np.ones(len(self._ids), bool)))
+
+    def _certain_view(self, name: str, states: Array) -> View:
+        """Return how ``states`` look behind the people who are known."""
+        known = self._confirmed
+        everybody = np.concatenate([states, self._mean[known]])
+        certain = np.arange(len(everybody)) >= len(states)
+        return look(self.cameras[name], everybody, certain)[: len(states)]
+
+    def _add(self, new: Sequence[Arrival], assigned: dict[str, Ints]) -> None:
+        count = len(new)
+        self._ids = np.concatenate([self._ids, np.arange(self._next, self._next + count)])
+        self._next += count
+        self._mean = np.concatenate([self._mean, [one.mean for one in new]])
+        self._cov = np.concatenate([self._cov, [one.covariance for one in new]])
+        self._odds = np.concatenate([self._odds, np.minimum([one.odds for one in new], self.settings.certainty)])
+        self._seen = np.concatenate([self._seen, np.full(count, self._time)])
+        self._born = np.concatenate([self._born, np.full(count, self._time)])
+        self._confirmed = np.concatenate([self._confirmed, np.zeros(count, bool)])
+        misses = np.ones((count, len(self.cameras)), np.int64)
+        for number, one in enumerate(new):
+            for name in one.boxes:
+                misses[number, self._places[name]] = 0
+        self._misses = np.concatenate([self._misses, misses])
+        for name in assigned:
+            rows = np.array([one.boxes.get(name, -1) for one in new], np.int64)
+            assigned[name] = np.concatenate([assigned[name], rows])
+
+    def _merge(self, assigned: dict[str, Ints]) -> None:
+        """End the younger of two tracks that are in one place and never seen beside each other."""
+        count = len(self._ids)
+        if count < 2:
+            return
+        gap = np.hypot(*(self._mean[:, None, :2] - self._mean[None, :, :2]).transpose(2, 0, 1))
+        place = self._seniority()
+        crowd = np.clip((_BESIDE - gap) / (_BESIDE - _INSIDE), 0, 1) * (place[:, None] > place)
+        self._odds = self._odds - _CROWDED * self._news() * crowd.max(axis=1)
+        near = {}
+        ended = np.zeros(count, bool)
+        for first, second in zip(*np.nonzero(np.triu(gap < 0.6, 1))):
+            key = (int(self._ids[first]), int(self._ids[second]))
+            together, both = self._close.get(key, [0, 0])
+            together += 1
+            both += sum(int(rows[first] >= 0 and rows[second] >= 0) for rows in assigned.values())
+            near[key] = [together, both]
+            if together >= 3 and both == 0 and gap[first, second] < 0.5:
+                loser = second if self._odds[second] <= self._odds[first] + 3 else first
+                ended[loser] = True
+        self._close = near
+        if ended.any():
+            self._keep(~ended, assigned)
+
+    def _leave(self, assigned: dict[str, Ints]) -> None:
+        s = self.settings
+        unseen = self._time - self._seen
+        spread = np.sqrt(np.linalg.eigvalsh(self._cov[:, :2, :2])[:, -1]) if len(self._ids) else np.zeros(0)
+        floor = np.where(self._confirmed, 0.0, -4.0)
+        keep = (self._odds > floor) & (unseen <= s.memory_seconds) & (spread < 2.0)
+        keep |= (unseen == 0) & (self._odds > -4.0)
+        if not keep.all():
+            self._keep(keep, assigned)
+
+    def _keep(self, keep: NDArray[np.bool_], assigned: dict[str, Ints]) -> None:
+        for field in ("_ids", "_mean", "_cov", "_odds", "_seen", "_born", "_confirmed", "_misses"):
+            setattr(self, field, getattr(self, field)[keep])
+        for name in assigned:
+            assigned[name] = assigned[name][keep]
