@@ -8,6 +8,8 @@ from pathlib import Path
 from apps.settings import TrackSettings
 from tracker.detectors import create_detector
 from tracker.errors import InputError, nearest_name_hint
+from tracker.floor.pipeline import FloorPipeline
+from tracker.geometry.floor_camera import FloorCamera
 from tracker.pipeline import MultiCameraPipeline, PipelineSettings
 from tracker.protocols import Detector, Embedder
 from tracker.single_camera import create_tracker
@@ -55,12 +57,19 @@ def build_embedder(settings: TrackSettings) -> Embedder | None:
 
 def build_pipeline(
     settings: TrackSettings, cameras: Sequence[CameraSettings], sources: Sequence[Source]
-) -> MultiCameraPipeline:
-    """Return the pipeline for opened sources."""
+) -> MultiCameraPipeline | FloorPipeline:
+    """Return the pipeline for opened sources: on the floor, if all of their cameras are calibrated.
+
+    Raises:
+        InputError: something cannot be opened, or a calibration cannot be read or does not fit its video.
+    """
+    calibrated = _calibrated(settings, cameras, sources)
     detector = build_detector(settings, cameras)
     if not detector.needs_images:
         # Reads the files of all cameras: one that cannot be used shows now and not when its camera starts, hours later.
         detector.detect([Frame(camera.name, 0, 0.0, None) for camera in cameras])
+    if calibrated:
+        return FloorPipeline(calibrated, detector, build_embedder(settings), settings.pipeline)
     return MultiCameraPipeline(
         {source.name: source.frame_rate for source in sources},
         detector,
@@ -68,6 +77,24 @@ def build_pipeline(
         settings.pipeline,
         image_sizes={source.name: source.size for source in sources},
     )
+
+
+def _calibrated(
+    settings: TrackSettings, cameras: Sequence[CameraSettings], sources: Sequence[Source]
+) -> dict[str, FloorCamera]:
+    """Return the cameras for images of their sources' sizes; none when one is not calibrated, or not wanted."""
+    if settings.pipeline.floor == "off" or any(camera.calibration is None for camera in cameras):
+        return {}
+    from tracker.geometry.readers import read_calibration
+
+    result: dict[str, FloorCamera] = {}
+    for camera, source in zip(cameras, sources, strict=True):
+        assert camera.calibration is not None
+        found = read_calibration(camera.calibration, camera.name, image_size=source.size)[camera.name]
+        if source.size is not None and (found.width, found.height) != tuple(source.size):
+            found = found.resized(*source.size)
+        result[camera.name] = found
+    return result
 
 
 def check_tracker(settings: PipelineSettings) -> None:
@@ -92,6 +119,7 @@ def input_files(settings: TrackSettings, cameras: Sequence[CameraSettings]) -> l
     files = [Path(source).expanduser() for source in settings.sources]
     files += [Path(camera.source).expanduser() for camera in cameras]
     files += [camera.detections for camera in cameras if camera.detections is not None]
+    files += [camera.calibration for camera in cameras if isinstance(camera.calibration, Path)]
     if settings.detector.startswith("mot:"):
         given = settings.detector.removeprefix("mot:").strip()
         named = [Path(given.replace("{camera}", camera.name)).expanduser() for camera in cameras]

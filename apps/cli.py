@@ -115,6 +115,13 @@ def track(
             rich_help_panel=_TRACKING,
         ),
     ] = "auto",
+    floor: Annotated[
+        str,
+        typer.Option(
+            help="auto: follow people on the floor if cameras.yaml has every camera's calibration; off: view by view.",
+            rich_help_panel=_TRACKING,
+        ),
+    ] = "auto",
     stride: Annotated[
         int, typer.Option("--stride", "--vid-stride", help="Use every n-th frame.", rich_help_panel=_INPUT)
     ] = 1,
@@ -178,6 +185,7 @@ def track(
             "tracker": tracker,
             "tracker_parameters": parse_options(tracker_option or [], "--tracker-option"),
             "identities": {"false_match_rate": false_match_rate, "views": views},
+            "floor": floor,
         },
     )
     outputs = OutputSettings(

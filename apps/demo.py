@@ -112,7 +112,7 @@ def run_demo(
             results[_MOTION] = folder.staging / "motion"
             # The same detections: nothing is detected twice.
             again = _track_settings(settings, simulation.folder, _MOTION).model_copy(update={
-                "sources": [str(simulation.folder / f"{name}.mp4") for name in simulation.cameras],
+                "sources": [str(_without_detections(simulation, folder.staging))],
                 "detector": f"mot:{folder.path / 'track' / 'detections'}",
             })  # fmt: skip
             interrupted = run_track(again, OutputSettings(folder=results[_MOTION], video=False, quiet=True)).interrupted
@@ -133,6 +133,23 @@ def _track_settings(settings: DemoSettings, room: Path, embedder: str) -> TrackS
         embedder_weights=None if embedder == _MOTION else settings.embedder_weights,
         seed=settings.room.seed,
     )
+
+
+def _without_detections(simulation: Simulation, folder: Path) -> Path:
+    """Write a ``cameras.yaml`` of the room whose cameras name no detections, which would go before any other."""
+    import yaml
+
+    cameras = [
+        {
+            "name": name,
+            "source": str((simulation.folder / f"{name}.mp4").absolute()),
+            "calibration": str((simulation.folder / "calibration.json").absolute()),
+        }
+        for name in simulation.cameras
+    ]
+    path = folder / "cameras.yaml"
+    path.write_text(yaml.safe_dump({"cameras": cameras}), encoding="utf-8")
+    return path
 
 
 def _score(

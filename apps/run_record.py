@@ -13,6 +13,7 @@ from typing import Any
 
 from apps.output_folder import RUN_RECORD, OutputFolder
 from apps.settings import OutputSettings, TrackSettings
+from tracker.floor.pipeline import FloorPipeline
 from tracker.pipeline import MultiCameraPipeline
 from tracker.storage.atomic import atomic_path
 from tracker.video.cameras import CameraSettings, display_source
@@ -51,7 +52,7 @@ class RunReport:
 def run_record(
     settings: TrackSettings,
     outputs: OutputSettings,
-    pipeline: MultiCameraPipeline,
+    pipeline: MultiCameraPipeline | FloorPipeline,
     cameras: Sequence[CameraSettings],
     sources: Sequence[Source],
     report: RunReport,
@@ -72,7 +73,7 @@ def run_record(
         "seed": settings.seed,
         "detector": pipeline.detector.description,
         "embedder": None if pipeline.embedder is None else pipeline.embedder.description,
-        "tracker": settings.pipeline.tracker,
+        "tracker": settings.pipeline.tracker if isinstance(pipeline, MultiCameraPipeline) else "floor",
         "identities_across_cameras": "attempted" if pipeline.embedder is not None else "not attempted: no embedder",
         "cameras": [
             {

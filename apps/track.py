@@ -23,6 +23,7 @@ from apps.settings import OutputSettings, TrackSettings
 from apps.window import check_window
 from reid_models.errors import InputError as EmbedderInputError
 from tracker.errors import InputError
+from tracker.floor.pipeline import FloorPipeline
 from tracker.pipeline import CameraResult, MultiCameraPipeline
 from tracker.storage.atomic import AtomicFile
 from tracker.storage.event_log import EventLog
@@ -58,7 +59,7 @@ class _Run:
     folder: OutputFolder
     cameras: list[CameraSettings]
     sources: list[Source]
-    pipeline: MultiCameraPipeline
+    pipeline: MultiCameraPipeline | FloorPipeline
     spool: ObservationSpool
     #: what the detector found, when that is to be saved
     detections: ObservationSpool | None
@@ -80,7 +81,7 @@ class _Run:
         return any(source.is_live for source in self.sources)
 
     def identity_of(self, camera: int, tracks: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.int64]:
-        return self.pipeline.identities.identity_of(self.cameras[camera].name, tracks, times)
+        return self.pipeline.identity_of(self.cameras[camera].name, tracks, times)
 
 
 def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console | None = None) -> RunReport:
@@ -135,7 +136,7 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
             )
             if run.crops is not None:
                 stack.callback(run.crops.close)
-            if not settings.attempts_identities and len(cameras) > 1:
+            if isinstance(pipeline, MultiCameraPipeline) and not settings.attempts_identities and len(cameras) > 1:
                 notices.say("No embedder: people are tracked by motion alone, "
                             "identities across cameras are not attempted.")  # fmt: skip
             _analyse(run, stop)

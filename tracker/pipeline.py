@@ -17,6 +17,7 @@ from tracker.cross_camera.identities import Identities
 from tracker.cross_camera.identity_settings import CameraObservations, IdentitySettings
 from tracker.detections import Detections
 from tracker.errors import InputError
+from tracker.floor.settings import FloorSettings
 from tracker.protocols import Detector, Embedder
 from tracker.single_camera import create_tracker
 from tracker.tracks import Tracks
@@ -29,6 +30,7 @@ __all__ = [
     "MultiCameraPipeline",
     "PipelineSettings",
     "StageTimes",
+    "crop_of",
 ]
 
 
@@ -52,6 +54,10 @@ class PipelineSettings(BaseModel):
     )
     crops: CropRules = CropRules()
     identities: IdentitySettings = IdentitySettings()
+    floor: str = Field(
+        default="auto", pattern="^(auto|off)$", description="auto: on the floor, if all cameras are calibrated"
+    )
+    floor_settings: FloorSettings = FloorSettings()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,7 +225,7 @@ class MultiCameraPipeline:
         results = []
         for (camera, step), observed in zip(steps, observations):
             now = np.full(len(step.tracks), step.frame.time)
-            known = self.identities.identity_of(camera.name, step.tracks.ids, now)
+            known = self.identity_of(camera.name, step.tracks.ids, now)
             results.append(CameraResult(step.frame, step.detections, step.tracks, known, observed.qualities))
         self._clock("identify", started)
         self.times.frames += len(frames)
@@ -231,6 +237,10 @@ class MultiCameraPipeline:
         events = self.identities.finish()
         self._clock("identify", started)
         return events
+
+    def identity_of(self, camera: str, tracks: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the identities (N,) of a camera's tracks (N,) at times (N,), 0 where there is none."""
+        return self.identities.identity_of(camera, tracks, times)
 
     def _clock(self, stage: str, started: float) -> float:
         now = perf_counter()
@@ -249,7 +259,7 @@ class MultiCameraPipeline:
                     f"camera {camera.name!r} has no images to embed people from: give its video or images, "
                     "or track by motion alone with --embedder none"
                 )
-            crops += [_crop(step.frame.image, box) for box in step.detections.boxes[rows]]  # type: ignore[arg-type]
+            crops += [crop_of(step.frame.image, box) for box in step.detections.boxes[rows]]  # type: ignore[arg-type]
         vectors = self.embedder.embed(crops)
         self.times.crops += len(crops)
         start = 0
@@ -259,7 +269,7 @@ class MultiCameraPipeline:
             start += len(rows)
 
 
-def _crop(image: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.uint8]:
+def crop_of(image: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return the part of the image inside the box: a view, at least one pixel."""
     height, width = image.shape[:2]
     left = int(np.clip(round(float(box[0])), 0, width - 1))

@@ -56,7 +56,7 @@ class Simulation:
 
     @property
     def cameras_file(self) -> Path:
-        """``cameras.yaml``, which names every video with its detections."""
+        """``cameras.yaml``, which names every video with its detections and its calibration."""
         return self.folder / "cameras.yaml"
 
 
@@ -285,7 +285,13 @@ def _write_descriptions(folder: Path, scene: Scene, views: list[Camera]) -> None
     }
     (folder / "calibration.json").write_text(json.dumps(calibration, indent=2) + "\n", encoding="utf-8")
     entries = [
-        {"name": view.name, "source": f"{view.name}.mp4", "detections": f"detections/{view.name}.txt"} for view in views
+        {
+            "name": view.name,
+            "source": f"{view.name}.mp4",
+            "detections": f"detections/{view.name}.txt",
+            "calibration": "calibration.json",
+        }
+        for view in views
     ]
     (folder / "cameras.yaml").write_text(yaml.safe_dump({"cameras": entries}, sort_keys=False), encoding="utf-8")
 

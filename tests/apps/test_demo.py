@@ -75,6 +75,10 @@ def test_the_last_line_says_where_the_video_of_all_cameras_is(shown: Shown) -> N
         assert sum(1 for _ in container.decode(video=0)) == 30
 
 
+def record_of(shown: Shown) -> dict[str, object]:
+    return dict(read_json(shown.folder / "track" / "run.json"))
+
+
 def test_the_scores_rest_on_the_truth(shown: Shown) -> None:
     report = read_json(shown.folder / "scores.json")
     assert set(report) == {"protocol", "settings", "machine", "rows"}
@@ -93,9 +97,10 @@ def test_the_scores_rest_on_the_truth(shown: Shown) -> None:
         assert together["people"] == together["GT"] == 3
     found = {entry["identity"] for entry in read_json(shown.folder / "track" / "identities.json")}
     assert rows[EMBEDDER, ALL_CAMERAS]["identities"] == len(found)
-    # Without an embedder nobody is known in two cameras, so at least one view of each who is in both counts wrong.
-    assert rows["none", ALL_CAMERAS]["identities"] > rows["none", ALL_CAMERAS]["people"]
-    assert rows["none", ALL_CAMERAS]["IDF1"] < min(rows["none", camera]["IDF1"] for camera in ("cam1", "cam2"))
+    # The cameras are calibrated: even without an embedder, most people have one number in both.
+    assert rows["none", ALL_CAMERAS]["identities"] >= rows["none", ALL_CAMERAS]["people"]
+    assert rows["none", ALL_CAMERAS]["IDF1"] > 70
+    assert record_of(shown)["tracker"] == "floor"
 
 
 def test_the_table_shows_the_scores(shown: Shown) -> None:

@@ -16,14 +16,17 @@ from tests.apps.conftest import Studio
 #: a slow machine: the analysis takes two seconds, and says when it has begun
 SLOW_ANALYSIS = """
 import time
+from tracker.floor.pipeline import FloorPipeline
 from tracker.pipeline import MultiCameraPipeline
-step, calls = MultiCameraPipeline.step, []
-def slow(pipeline, frames):
-    calls.append(frames)
-    if len(calls) == 25: print("at work", flush=True)
-    time.sleep(0.015)
-    return step(pipeline, frames)
-MultiCameraPipeline.step = slow
+calls = []
+def slowed(step):
+    def slow(pipeline, frames):
+        calls.append(frames)
+        if len(calls) == 25: print("at work", flush=True)
+        time.sleep(0.015)
+        return step(pipeline, frames)
+    return slow
+for kind in (MultiCameraPipeline, FloorPipeline): kind.step = slowed(kind.step)
 """
 #: the same for the videos, which are drawn after the analysis
 SLOW_VIDEO = """

@@ -23,7 +23,8 @@ class Event:
 
     ``identity_corrected`` says that ``track`` of ``camera`` is ``identity`` and not ``previous_identity``, from
     ``since`` on; ``identities_merged`` that ``previous_identity`` turned out to be ``identity``. ``score`` is the
-    evidence in nats where there is any.
+    evidence in nats where there is any. Of people followed on the floor ``camera`` is ``"floor"``: what is said of
+    their track holds in every camera, where the track has the same number.
     """
 
     kind: EventKind

@@ -46,10 +46,12 @@ def arrivals(
     view_of: Callable[[str, Array], View],
     settings: FloorSettings,
     detectors: DetectorModel,
+    rate: float,
 ) -> list[Arrival]:
     """Return new tracks from boxes that are ``left``, the best first, far enough apart not to disturb each other.
 
-    Each box begins a candidate where it puts a person on the floor; every other camera adds the box that fits best.
+    ``rate`` is how many new people an image holds. Each box begins a candidate where it puts a person on the floor;
+    every other camera adds the box that fits best.
     """
     names = [name for name in boxes if len(left[name])]
     starts, seeds = [], []
@@ -70,7 +72,7 @@ def arrivals(
     for number, (name, row) in enumerate(seeds):
         taken[name][number] = row
     case_of = {name: np.zeros(count, np.int64) for name in boxes}
-    first = np.log(settings.arrivals / detectors.false_alarms)
+    first = np.log(rate / detectors.false_alarms)
     score = np.array([first - max(0.0, explained[name][row]) for name, row in seeds])
     for name in names:
         mine = taken[name] >= 0

@@ -20,6 +20,7 @@ class FloorSettings(BaseModel):
     velocity_seconds: float = Field(
         default=3.0, gt=0, description="after which an unseen walker's velocity is forgotten"
     )
+    height_change: float = Field(default=0.3, ge=0, description="of who sits down or rises, metres in one second")
     # boxes, as shares of their height
     center_noise: float = Field(default=0.035, gt=0, description="of the middle, across")
     top_noise: float = Field(default=0.03, gt=0)
@@ -27,14 +28,20 @@ class FloorSettings(BaseModel):
     pixel_noise: float = Field(default=1.5, ge=0, description="of every side besides, pixels")
     floor_noise: float = Field(default=0.10, ge=0, description="of calibration and of where feet are, metres")
     # detectors
+    confidence: float = Field(default=0.3, description="boxes of lower scores are not looked at by FloorPipeline")
     detection_rate: float = Field(default=0.92, gt=0, lt=1, description="of people wholly seen")
     hidden_feet: float = Field(default=0.08, gt=0, lt=1, description="boxes that end above the feet")
     lowered_head: float = Field(default=0.05, gt=0, lt=1, description="of people who sit or bend")
     false_alarms: float = Field(default=1.0, gt=0, description="per image")
     learn_detectors: bool = Field(default=True, description="begin with these and follow what is seen")
     duplicates: float = Field(default=0.3, gt=0, lt=1, description="second boxes of one person")
+    # appearance
+    alike: float = Field(default=0.45, gt=0, lt=2, description="cosine distance that speaks neither for nor against")
+    likeness: float = Field(default=9.0, ge=0, description="nats that equal vectors would say, were there no limit")
+    most_appearance: float = Field(default=2.0, ge=0, description="nats that one crop may say")
     # life of a track
     arrivals: float = Field(default=0.01, gt=0, description="people who appear per image")
+    present: float = Field(default=0.5, gt=0, description="people per image who are there when the first look is taken")
     leaving: float = Field(
         default=3.0, ge=0, description="nats a second by which who is unseen is thought to have left"
     )

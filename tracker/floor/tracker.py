@@ -15,6 +15,7 @@ from tracker.floor.arrivals import Arrival, arrivals
 from tracker.floor.dealing import dealt
 from tracker.floor.detector_model import DetectorModel
 from tracker.floor.likelihood import Boxes, box_log_likelihood, information, inverses, measured_boxes
+from tracker.floor.looks import Looks
 from tracker.floor.settings import FloorSettings
 from tracker.floor.view import FULLY_SEEN, View, detection_chance, look
 from tracker.geometry.floor_camera import FloorCamera
@@ -29,6 +30,8 @@ _MISS, _AGAIN_SECONDS = 0.6, 0.5
 #: metres between two people below which they would stand in each other, from where on they do not, and what it costs
 #: the junior, nats
 _INSIDE, _BESIDE, _CROWDED = 0.2, 0.45, 6.0
+#: rounds of arrivals in one look; in each everybody far enough from the others is taken
+_MOST_ARRIVALS = 50
 #: most that one box may say for a person's being there, nats
 _MOST_EVIDENCE = 6.0
 
@@ -81,6 +84,7 @@ class FloorTracker:
         self._places = {name: place for place, name in enumerate(self.cameras)}
         self._time = -np.inf
         self._step = 0.0
+        self._looked = False
         self._next = 1
         count = len(self.cameras)
         self._ids: Ints = np.zeros(0, np.int64)
@@ -91,6 +95,7 @@ class FloorTracker:
         self._born = np.zeros(0)
         self._confirmed = np.zeros(0, bool)
         self._misses = np.zeros((0, count), np.int64)
+        self._looks = Looks(self.settings)
         self._close: dict[tuple[int, int], list[int]] = {}
 
     def update(self, detections: Mapping[str, Detections], time: float) -> FloorPeople:
@@ -118,7 +123,8 @@ class FloorTracker:
             )
             for name, found in detections.items()
         }
-        assigned = self._associate(boxes)
+        features = {name: found.features for name, found in detections.items()}
+        assigned = self._associate(boxes, features)
         everybody = np.ones(len(self._ids), bool)
         explained = self._explained(boxes, everybody)
         if self._step > 0:
@@ -156,12 +162,15 @@ class FloorTracker:
             noise[axis, axis] = q * dt**3 / 3
             noise[axis, axis + 2] = noise[axis + 2, axis] = q * dt**2 / 2
             noise[axis + 2, axis + 2] = q * dt
+        noise[4, 4] = s.height_change**2 * dt
         self._mean = self._mean @ move.T
         self._cov = move @ self._cov @ move.T + noise
 
     # -------------------------------------------------------------------------------------------------- association
 
-    def _associate(self, boxes: Mapping[str, Boxes]) -> dict[str, Ints]:
+    def _associate(
+        self, boxes: Mapping[str, Boxes], features: Mapping[str, NDArray[np.float32] | None]
+    ) -> dict[str, Ints]:
         """Assign boxes to tracks in all cameras, estimate, and repeat; then update states and odds."""
         s, count = self.settings, len(self._ids)
         assigned = {name: np.full(count, -1, np.int64) for name in boxes}
@@ -172,6 +181,7 @@ class FloorTracker:
         matrices = {name: np.zeros((count, 5, 5)) for name in boxes}
         vectors = {name: np.zeros((count, 5)) for name in boxes}
         evidence = {name: np.zeros(count) for name in boxes}
+        alike = {name: self._looks.evidence(features[name], len(found)) for name, found in boxes.items()}
         off: dict[str, Array] = {}
         clear: dict[str, NDArray[np.bool_]] = {}
         weight = -np.logaddexp(0, -self._odds) - s.leaving * (self._time - self._seen)
@@ -187,7 +197,7 @@ class FloorTracker:
                 view = look(self.cameras[name], mean, certain)
                 chance = detection_chance(view, self.detectors.rate)
                 density, cases, distances = box_log_likelihood(view, cov, found, s, self.detectors.scale)
-                fit = density - found.log_clutter + np.log(chance)[:, None]
+                fit = density - found.log_clutter + np.log(chance)[:, None] + alike[name]
                 rows, columns = assign(-(fit - np.log1p(-chance)[:, None] + weight[:, None]), 0.0)
                 assigned[name] = np.full(count, -1, np.int64)
                 assigned[name][rows] = columns
@@ -210,6 +220,7 @@ class FloorTracker:
                 total = prior + sum(matrices.values())
                 total_vector = prior_vector + sum(vectors.values())
         self._learn(assigned, off, clear)
+        self._look_at(assigned, clear, features)
         self._cov = inverses(total)
         self._mean = np.einsum("nij,nj->ni", self._cov, total_vector)
         seen = np.zeros(count, bool)
@@ -240,6 +251,20 @@ class FloorTracker:
             self.detectors.boxes_were_off(distances[np.isfinite(distances)])
             asked = sure & clear[name]
             self.detectors.people_were_found(int((asked & found).sum()), int(asked.sum()))
+
+    def _look_at(
+        self,
+        assigned: Mapping[str, Ints],
+        clear: Mapping[str, NDArray[np.bool_]],
+        features: Mapping[str, NDArray[np.float32] | None],
+    ) -> None:
+        """Remember how those look who are wholly seen, or of whom nothing is known yet."""
+        for name, columns in assigned.items():
+            vectors = features[name]
+            if vectors is None:
+                continue
+            rows = np.flatnonzero((columns >= 0) & (clear[name] | ~self._looks.known))
+            self._looks.learn(rows, vectors[columns[rows]])
 
     def _otherwise(self, fit: Array, chance: Array, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
         """Return how well each assigned box (K,) would be explained by somebody better known than its track, in nats.
@@ -276,11 +301,16 @@ class FloorTracker:
     # ----------------------------------------------------------------------------------------- coming and going
 
     def _arrive(self, boxes: Mapping[str, Boxes], assigned: dict[str, Ints], explained: dict[str, Array]) -> None:
-        for _ in range(50):
+        # Whoever is there when the first look is taken did not come in just now.
+        rate = self.settings.arrivals if self._looked else self.settings.present
+        self._looked = self._looked or bool(boxes)
+        for _ in range(_MOST_ARRIVALS):
             left = {name: np.setdiff1d(np.arange(len(found)), assigned[name]) for name, found in boxes.items()}
             if not sum(map(len, left.values())):
                 return
-            new = arrivals(self.cameras, boxes, left, explained, self._certain_view, self.settings, self.detectors)
+            new = arrivals(
+                self.cameras, boxes, left, explained, self._certain_view, self.settings, self.detectors, rate
+            )
             if not new:
                 return
             self._add(new, assigned)
@@ -303,6 +333,7 @@ class FloorTracker:
         self._seen = np.concatenate([self._seen, np.full(count, self._time)])
         self._born = np.concatenate([self._born, np.full(count, self._time)])
         self._confirmed = np.concatenate([self._confirmed, np.zeros(count, bool)])
+        self._looks.add(count)
         misses = np.ones((count, len(self.cameras)), np.int64)
         for number, one in enumerate(new):
             for name in one.boxes:
@@ -349,5 +380,6 @@ class FloorTracker:
     def _keep(self, keep: NDArray[np.bool_], assigned: dict[str, Ints]) -> None:
         for field in ("_ids", "_mean", "_cov", "_odds", "_seen", "_born", "_confirmed", "_misses"):
             setattr(self, field, getattr(self, field)[keep])
+        self._looks.keep(keep)
         for name in assigned:
             assigned[name] = assigned[name][keep]

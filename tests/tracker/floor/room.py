@@ -1,4 +1,4 @@
-"""A room of 6 × 5 metres with four cameras in its corners, and the boxes of people in it, for the tests of this folder."""
+"""A room of 6 × 5 metres with four cameras in its corners, and the boxes of people in it, for the tests here."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def likelihood(camera, sides, state=STATE, covariance=COVARIANCE):
 
 def test_a_box_where_it_is_expected_is_likelier_than_any_other(camera):
     box = camera.person_box(3.0, 2.5, 1.75)[0]
-    moved = [box + [20, 0, 20, 0], box + [0, 15, 0, 15], box + [0, 0, 0, 20], box - [0, 30, 0, 30]]
+    moved = [box + np.array(by) for by in ([20, 0, 20, 0], [0, 15, 0, 15], [0, 0, 0, 20], [0, -30, 0, -30])]
     density, cases, distances = likelihood(camera, [box, *moved])
     assert density[0].argmax() == 0 and cases[0, 0] == HEAD_AND_FEET
     assert distances[0, 0] < 0.01
@@ -43,7 +43,9 @@ def test_a_box_where_it_is_expected_is_likelier_than_any_other(camera):
 def test_feet_that_are_hidden_and_heads_that_are_lowered_are_seen_as_such(camera):
     box = camera.person_box(3.0, 2.5, 1.75)[0]
     tall = box[3] - box[1]
-    density, cases, _ = likelihood(camera, [box - [0, 0, 0, 0.4 * tall], box + [0, 0.4 * tall, 0, 0]])
+    density, cases, _ = likelihood(
+        camera, [box - np.array([0, 0, 0, 0.4 * tall]), box + np.array([0, 0.4 * tall, 0, 0])]
+    )
     assert cases[0].tolist() == [NO_FEET, NO_HEAD]
     # Either still says far more than a false alarm would.
     assert (density > measured_boxes(box, *SIZE, 1.0).log_clutter + 3).all()

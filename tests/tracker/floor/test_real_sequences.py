@@ -21,9 +21,7 @@ def test_three_people_of_cmc1(data_root, detector, mota, idf1):
     cameras = {}
     for camera in sequence.cameras:
         intrinsics, rotation, translation = decompose_projection(camera.projection)
-        cameras[camera.name] = Camera(
-            camera.name, *camera.image_size, intrinsics, np.zeros(5), rotation, translation
-        )
+        cameras[camera.name] = Camera(camera.name, *camera.image_size, intrinsics, np.zeros(5), rotation, translation)
     tracker, trajectories = FloorTracker(cameras), FloorTrajectories()
     for frame in range(sequence.first_frame, sequence.last_frame + 1):
         found = {name: frames[frame] for name, frames in detections.items()}

@@ -1,0 +1,224 @@
+"""From frames of calibrated cameras to people on the floor and their identities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.cross_camera.crop_quality import crop_quality
+from tracker.cross_camera.events import Event
+from tracker.cross_camera.identities import Identities
+from tracker.cross_camera.identity_settings import CameraObservations
+from tracker.detections import Detections
+from tracker.errors import InputError
+from tracker.floor.tracker import FloorPeople, FloorTracker
+from tracker.geometry.floor_camera import FloorCamera
+from tracker.geometry.room_checks import check_room_camera
+from tracker.pipeline import CameraResult, PipelineSettings, StageTimes, crop_of
+from tracker.protocols import Detector, Embedder
+from tracker.tracks import Tracks
+from tracker.video.frames import Frame
+
+__all__ = ["FLOOR", "FloorPipeline"]
+
+#: what identities call the one view that all cameras share: the floor from above
+FLOOR = "floor"
+#: of that view: pixels of a metre, metres beyond the cameras that it shows, sides of a person's box in metres and how
+#: far people may get from one look to the next, metres a second
+_PIXELS, _BEYOND, _SIDE, _FASTEST = 100.0, 50.0, (0.5, 2.0), 3.0
+#: a crop speaks neither for nor against where it is this much farther away than pairs of strangers seldom are
+_UNDECIDED = 1.07
+
+
+class FloorPipeline:
+    """Many calibrated cameras, one track for each person on the floor, and who they are.
+
+    The floor from above counts as one view whose tracks all cameras make together: who leaves and comes back is found
+    again by ``Identities`` as in any view. It does what ``MultiCameraPipeline`` does, for the same callers.
+
+    Args:
+        cameras: name → calibrated camera, for images of the size that the sources have.
+        detector: finds people.
+        embedder: makes vectors of crops; ``None`` tracks by motion alone, and a track is an identity.
+        settings: everything else; ``tracker`` is not used.
+
+    Raises:
+        InputError: no camera, or a calibration that cannot be of a camera which sees a floor.
+    """
+
+    def __init__(
+        self,
+        cameras: Mapping[str, FloorCamera],
+        detector: Detector,
+        embedder: Embedder | None,
+        settings: PipelineSettings | None = None,
+    ) -> None:
+        self.settings = settings or PipelineSettings()
+        self.detector = detector
+        self.embedder = embedder
+        for camera in cameras.values():
+            check_room_camera(camera)
+        floor = self.settings.floor_settings
+        threshold = None if embedder is None else embedder.default_threshold
+        if threshold is not None:
+            floor = floor.model_copy(update={"alike": float(np.clip(threshold * _UNDECIDED, 0.01, 1.99))})
+        self._confidence = floor.confidence
+        self.tracker = FloorTracker(cameras, floor)
+        # Colours differ from camera to camera too much to tell people apart from one look to the next.
+        self._looks = embedder is not None and not getattr(embedder, "camera_bias", False)
+        identities = self.settings.identities.model_copy(update={"learn_geometry": False})
+        self.identities = Identities([FLOOR], identities, threshold)
+        self.times = StageTimes()
+        places = np.array([camera.position[:2] for camera in cameras.values()])
+        self._origin = places.min(axis=0) - _BEYOND
+        across, deep = (np.ptp(places, axis=0) + 2 * _BEYOND) * _PIXELS
+        self._size = (int(across), int(deep))
+        self._reported: set[int] = set()
+        self._time: float | None = None
+
+    def step(self, frames: Sequence[Frame]) -> tuple[list[CameraResult], list[Event]]:
+        """Process the frames of one instant, at most one per camera; return what each showed, and what happened.
+
+        Raises:
+            InputError: a detector or embedder cannot use what it was given.
+        """
+        started = perf_counter()
+        everything = dict(zip((frame.camera for frame in frames), self.detector.detect(frames)))
+        kept = {name: np.flatnonzero(one.scores >= self._confidence) for name, one in everything.items()}
+        found = {name: one[kept[name]] for name, one in everything.items()}
+        started = self._clock("detect", started)
+        qualities = {frame.camera: self._qualities(frame, found[frame.camera]) for frame in frames}
+        found = self._embedded(frames, found, qualities)
+        started = self._clock("embed", started)
+        time = max(frame.time for frame in frames)
+        people = self.tracker.update(self._compared(found), time)
+        started = self._clock("track", started)
+        known = self._reported.copy()
+        events = self.identities.observe([self._from_above(people, found, qualities, time)])
+        if self.embedder is None:
+            events += [event for track in sorted(self._reported - known) for event in _is_somebody(track, time)]
+        results = []
+        for frame in frames:
+            name = frame.camera
+            results.append(self._result(frame, people, everything[name], kept[name], qualities[name]))
+        self._clock("identify", started)
+        self.times.frames += len(frames)
+        return results, events
+
+    def finish(self) -> list[Event]:
+        """Settle all identities; call once, after the last frame."""
+        started = perf_counter()
+        events = self.identities.finish()
+        self._clock("identify", started)
+        return events
+
+    def identity_of(self, camera: str, tracks: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the identities (N,) of tracks (N,) at times (N,), 0 where there is none; the same in all cameras."""
+        if self.embedder is None:
+            return np.asarray(tracks, np.int64)
+        return self.identities.identity_of(FLOOR, tracks, times)
+
+    def _clock(self, stage: str, started: float) -> float:
+        now = perf_counter()
+        setattr(self.times, stage, getattr(self.times, stage) + now - started)
+        return now
+
+    def _qualities(self, frame: Frame, found: Detections) -> NDArray[np.float32]:
+        camera = self.tracker.cameras[frame.camera]
+        return crop_quality(found.boxes, found.scores, (camera.width, camera.height), self.settings.crops)
+
+    def _embedded(
+        self,
+        frames: Sequence[Frame],
+        found: Mapping[str, Detections],
+        qualities: Mapping[str, NDArray[np.float32]],
+    ) -> dict[str, Detections]:
+        """Embed the crops of all cameras that are fit for it, in one batch."""
+        if self.embedder is None:
+            return dict(found)
+        crops: list[NDArray[np.uint8]] = []
+        wanted = {}
+        for frame in frames:
+            rows = np.flatnonzero(qualities[frame.camera] > 0)
+            if len(rows) and frame.image is None:
+                raise InputError(
+                    f"camera {frame.camera!r} has no images to embed people from: give its video or images, "
+                    "or track by motion alone with --embedder none"
+                )
+            wanted[frame.camera] = rows
+            crops += [crop_of(frame.image, box) for box in found[frame.camera].boxes[rows]]  # type: ignore[arg-type]
+        vectors = self.embedder.embed(crops)
+        self.times.crops += len(crops)
+        result, start = {}, 0
+        for name, rows in wanted.items():
+            features = np.full((len(found[name]), vectors.shape[1]), np.nan, np.float32)
+            features[rows] = vectors[start : start + len(rows)]
+            start += len(rows)
+            result[name] = found[name].with_features(features)
+        return result
+
+    def _compared(self, found: Mapping[str, Detections]) -> dict[str, Detections]:
+        if self._looks or self.embedder is None:
+            return dict(found)
+        return {name: Detections(one.boxes, one.scores, one.classes) for name, one in found.items()}
+
+    def _from_above(
+        self,
+        people: FloorPeople,
+        found: Mapping[str, Detections],
+        qualities: Mapping[str, NDArray[np.float32]],
+        time: float,
+    ) -> CameraObservations:
+        """Return the confirmed people as a camera straight above would report them, with the looks of all cameras."""
+        sure = np.flatnonzero(people.confirmed)
+        features: NDArray[np.float32] | None = None
+        quality = np.zeros(len(sure), np.float32)
+        if self.embedder is not None:
+            width = next((one.features.shape[1] for one in found.values() if one.features is not None), 0)
+            sums = np.zeros((len(sure), width), np.float32)
+            for name, rows in people.boxes.items():
+                mine = rows[sure]
+                vectors = found[name].features
+                if vectors is None or not len(vectors):
+                    continue
+                weight = np.where(mine >= 0, qualities[name][mine], 0.0).astype(np.float32)
+                sums += weight[:, None] * np.nan_to_num(vectors[mine])
+                quality = np.maximum(quality, weight)
+            lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+            features = np.where(lengths > 0, sums / np.where(lengths > 0, lengths, 1), np.nan).astype(np.float32)
+        interval = 0.0 if self._time is None else time - self._time
+        self._time = time
+        half = float(np.clip(_FASTEST * interval, *_SIDE)) / 2
+        places = people.positions[sure] - self._origin
+        boxes = (np.column_stack([places - half, places + half]) * _PIXELS).astype(np.float32)
+        now = set(people.ids.tolist())
+        ended = np.array(sorted(self._reported - now), np.int64)
+        self._reported = (self._reported & now) | set(people.ids[sure].tolist())
+        return CameraObservations(FLOOR, time, people.ids[sure], boxes, features, quality, self._size, ended)
+
+    def _result(
+        self,
+        frame: Frame,
+        people: FloorPeople,
+        found: Detections,
+        kept: NDArray[np.intp],
+        qualities: NDArray[np.float32],
+    ) -> CameraResult:
+        rows = people.boxes[frame.camera]
+        seen = np.flatnonzero(people.confirmed & (rows >= 0))
+        mine = kept[rows[seen]]
+        ids = people.ids[seen]
+        tracks = Tracks(ids, found.boxes[mine], found.scores[mine], found.classes[mine], mine)
+        known = self.identity_of(frame.camera, ids, np.full(len(ids), frame.time))
+        return CameraResult(frame, found, tracks, known, qualities[rows[seen]])
+
+
+def _is_somebody(track: int, time: float) -> list[Event]:
+    """Return the events by which a track is an identity of its own, as without an embedder every one is."""
+    return [
+        Event("identity_opened", time, identity=track),
+        Event("identity_assigned", time, FLOOR, track, track, since=time),
+    ]
