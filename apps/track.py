@@ -136,6 +136,10 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
             )
             if run.crops is not None:
                 stack.callback(run.crops.close)
+            without = [camera.name for camera in cameras if camera.calibration is None]
+            if without and len(without) < len(cameras) and settings.pipeline.floor != "off":
+                notices.say(f"No calibration of {', '.join(without)}: people are followed view by view, "
+                            "not on the floor.")  # fmt: skip
             if isinstance(pipeline, MultiCameraPipeline) and not settings.attempts_identities and len(cameras) > 1:
                 notices.say("No embedder: people are tracked by motion alone, "
                             "identities across cameras are not attempted.")  # fmt: skip

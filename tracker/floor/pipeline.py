@@ -93,13 +93,16 @@ class FloorPipeline:
         qualities = {frame.camera: self._qualities(frame, found[frame.camera]) for frame in frames}
         found = self._embedded(frames, found, qualities)
         started = self._clock("embed", started)
-        time = max(frame.time for frame in frames)
+        # No frame is earlier than what is said of its instant, and time never goes back.
+        time = min(frame.time for frame in frames)
+        time = time if self._time is None else max(time, self._time)
         people = self.tracker.update(self._compared(found), time)
         started = self._clock("track", started)
-        known = self._reported.copy()
-        events = self.identities.observe([self._from_above(people, found, qualities, time)])
         if self.embedder is None:
-            events += [event for track in sorted(self._reported - known) for event in _is_somebody(track, time)]
+            events = self._tracks_are_people(people, time)
+        else:
+            events = self.identities.observe([self._from_above(people, found, qualities, time)])
+        self._time = time
         results = []
         for frame in frames:
             name = frame.camera
@@ -110,6 +113,8 @@ class FloorPipeline:
 
     def finish(self) -> list[Event]:
         """Settle all identities; call once, after the last frame."""
+        if self.embedder is None:
+            return []
         started = perf_counter()
         events = self.identities.finish()
         self._clock("identify", started)
@@ -174,30 +179,45 @@ class FloorPipeline:
     ) -> CameraObservations:
         """Return the confirmed people as a camera straight above would report them, with the looks of all cameras."""
         sure = np.flatnonzero(people.confirmed)
-        features: NDArray[np.float32] | None = None
         quality = np.zeros(len(sure), np.float32)
-        if self.embedder is not None:
-            width = next((one.features.shape[1] for one in found.values() if one.features is not None), 0)
-            sums = np.zeros((len(sure), width), np.float32)
-            for name, rows in people.boxes.items():
-                mine = rows[sure]
-                vectors = found[name].features
-                if vectors is None or not len(vectors):
-                    continue
-                weight = np.where(mine >= 0, qualities[name][mine], 0.0).astype(np.float32)
-                sums += weight[:, None] * np.nan_to_num(vectors[mine])
-                quality = np.maximum(quality, weight)
-            lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-            features = np.where(lengths > 0, sums / np.where(lengths > 0, lengths, 1), np.nan).astype(np.float32)
+        width = next((one.features.shape[1] for one in found.values() if one.features is not None), 0)
+        sums = np.zeros((len(sure), width), np.float32)
+        for name, rows in people.boxes.items():
+            mine = rows[sure]
+            vectors = found[name].features
+            if vectors is None or not len(vectors):
+                continue
+            weight = np.where(mine >= 0, qualities[name][mine], 0.0).astype(np.float32)
+            sums += weight[:, None] * np.nan_to_num(vectors[mine])
+            quality = np.maximum(quality, weight)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        features = np.where(lengths > 0, sums / np.where(lengths > 0, lengths, 1), np.nan).astype(np.float32)
         interval = 0.0 if self._time is None else time - self._time
-        self._time = time
         half = float(np.clip(_FASTEST * interval, *_SIDE)) / 2
         places = people.positions[sure] - self._origin
         boxes = (np.column_stack([places - half, places + half]) * _PIXELS).astype(np.float32)
-        now = set(people.ids.tolist())
-        ended = np.array(sorted(self._reported - now), np.int64)
-        self._reported = (self._reported & now) | set(people.ids[sure].tolist())
+        _, gone = self._changes(people)
+        ended = np.array(gone, np.int64)
         return CameraObservations(FLOOR, time, people.ids[sure], boxes, features, quality, self._size, ended)
+
+    def _changes(self, people: FloorPeople) -> tuple[list[int], list[int]]:
+        """Return the tracks that are confirmed for the first time, and those of before that are no more."""
+        now, sure = set(people.ids.tolist()), set(people.ids[people.confirmed].tolist())
+        new, gone = sorted(sure - self._reported), sorted(self._reported - now)
+        self._reported = (self._reported & now) | sure
+        return new, gone
+
+    def _tracks_are_people(self, people: FloorPeople, time: float) -> list[Event]:
+        """Return what happened when, without an embedder, every track is an identity of its own."""
+        new, gone = self._changes(people)
+        events = []
+        for track in new:
+            events += [
+                Event("track_started", time, FLOOR, track),
+                Event("identity_opened", time, identity=track),
+                Event("identity_assigned", time, FLOOR, track, track, since=time),
+            ]
+        return events + [Event("track_ended", time, FLOOR, track) for track in gone]
 
     def _result(
         self,
@@ -214,11 +234,3 @@ class FloorPipeline:
         tracks = Tracks(ids, found.boxes[mine], found.scores[mine], found.classes[mine], mine)
         known = self.identity_of(frame.camera, ids, np.full(len(ids), frame.time))
         return CameraResult(frame, found, tracks, known, qualities[rows[seen]])
-
-
-def _is_somebody(track: int, time: float) -> list[Event]:
-    """Return the events by which a track is an identity of its own, as without an embedder every one is."""
-    return [
-        Event("identity_opened", time, identity=track),
-        Event("identity_assigned", time, FLOOR, track, track, since=time),
-    ]

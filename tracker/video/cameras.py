@@ -34,7 +34,7 @@ class CameraSettings(BaseModel):
             ``rtsp://``, ``http://``, … address. Never print it: ``display`` is the source without its credentials.
         start_offset: seconds added to the source's own times, to align cameras that started at different moments.
         frame_rate: frames per second of a folder of images that does not say itself (videos do).
-        calibration: path of a calibration file, or its content; kept as given.
+        calibration: path of a calibration file, or its content, or ``{file: …}`` with options of how it is read.
         detections: path of this camera's precomputed detections (MOTChallenge ``det.txt``).
     """
 
@@ -207,6 +207,10 @@ def _resolve(camera: CameraSettings, folder: Path) -> CameraSettings:
         value = getattr(camera, field)
         if isinstance(value, Path):
             changes[field] = folder / value.expanduser()
+    if isinstance(camera.calibration, dict):
+        named = {key: value for key, value in camera.calibration.items() if key in ("file", "extrinsics") and value}
+        paths = {key: str(folder / Path(str(value)).expanduser()) for key, value in named.items()}
+        changes["calibration"] = camera.calibration | paths
     return camera.model_copy(update=changes)
 
 

@@ -113,6 +113,13 @@ cameras:
     assert stream.calibration == {"focal_length": 800}
 
 
+def test_files_that_a_calibration_names_lie_beside_the_cameras_file(tmp_path: Path) -> None:
+    entry = "  - {name: a, source: a.mp4, calibration: {file: in.yml, extrinsics: /etc/out.yml, unit: cm}}\n"
+    (tmp_path / "cameras.yaml").write_text(f"cameras:\n{entry}")
+    (camera,) = read_cameras(tmp_path / "cameras.yaml")
+    assert camera.calibration == {"file": str(tmp_path / "in.yml"), "extrinsics": "/etc/out.yml", "unit": "cm"}
+
+
 def test_a_cameras_file_among_other_sources(tmp_path: Path) -> None:
     path = write_yaml(tmp_path, "cameras: [{name: hall, source: a.mp4}, {name: door, source: b.mp4}]")
     cameras = cameras_from_sources(["hall.mp4", str(path), "1"])
