@@ -23,7 +23,7 @@ SIZE = (64, 32)
 LEARNT, UNSEEN = 80, 32
 #: options that make the networks narrow enough for a test, learning rate and epochs
 CASES: dict[str, tuple[dict[str, Any], float, int]] = {
-    "msinet": ({"channels": [16, 64, 96, 128]}, 0.01, 17),
+    "msinet": ({"channels": [16, 64, 96, 128]}, 0.01, 26),
     "robust_reid_1x": (
         {
             "channels": [16, 64, 96, 128],
@@ -35,7 +35,7 @@ CASES: dict[str, tuple[dict[str, Any], float, int]] = {
         0.008,
         12,
     ),
-    "osnet_x0_25": ({}, 0.004, 16),
+    "osnet_x0_25": ({}, 0.004, 26),
 }
 
 
