@@ -74,7 +74,7 @@ def run_record(
         "detector": pipeline.detector.description,
         "embedder": None if pipeline.embedder is None else pipeline.embedder.description,
         "tracker": settings.pipeline.tracker if isinstance(pipeline, MultiCameraPipeline) else "floor",
-        "identities_across_cameras": "attempted" if pipeline.embedder is not None else "not attempted: no embedder",
+        "identities_across_cameras": _attempted(pipeline),
         "cameras": [
             {
                 "name": camera.name,
@@ -110,6 +110,12 @@ def run_record(
         "warnings": list(report.warnings),
         "outputs": outputs.model_dump(mode="json", exclude={"folder"}),
     }
+
+
+def _attempted(pipeline: MultiCameraPipeline | FloorPipeline) -> str:
+    if pipeline.embedder is not None:
+        return "attempted"
+    return "not attempted: no embedder" if isinstance(pipeline, MultiCameraPipeline) else "by motion on the floor"
 
 
 def write_run_record(folder: OutputFolder, record: dict[str, Any]) -> None:

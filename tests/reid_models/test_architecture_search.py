@@ -114,15 +114,15 @@ class Toy:
 
 
 def test_the_search_learns_and_its_genotype_builds_a_network(tmp_path: Path) -> None:
-    # Calm enough to learn whatever way the processor rounds: at five times the rate some did not.
-    toy = Toy(QUICK.model_copy(update={"learning_rate": 0.001, "epochs": 12}))
+    # Calm enough to learn whatever way the processor rounds: at more than twice the rate some did not.
+    toy = Toy(QUICK.model_copy(update={"learning_rate": 0.002}))
     reports = toy.run(tmp_path / "found.json")
-    assert [report.epoch for report in reports] == list(range(12))
+    assert [report.epoch for report in reports] == list(range(8))
     assert reports[0].iterations == 4
     moved = [float(parameter.detach().abs().max()) for parameter in toy.model.architecture_parameters()]
     assert min(moved) > 0.01
     assert reports[-1].train_loss < 0.5 * reports[0].train_loss
-    assert reports[-1].validation_loss < 0.8 * reports[0].validation_loss
+    assert reports[-1].validation_loss < 0.5 * reports[0].validation_loss
     assert reports[-1].entropy < reports[0].entropy < math.log(4)
     genotype = read_genotype(tmp_path / "found.json")
     assert genotype == toy.search.genotype() == reports[-1].genotype

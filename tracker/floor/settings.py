@@ -45,7 +45,6 @@ class FloorSettings(BaseModel):
     leaving: float = Field(
         default=3.0, ge=0, description="nats a second by which who is unseen is thought to have left"
     )
-    bridged_seconds: float = Field(default=1.5, ge=0, description="longer gaps are not filled")
     confirmation: float = Field(default=5.0, description="log odds from which a track is a person")
     certainty: float = Field(default=12.0, description="log odds are not let above this")
     memory_seconds: float = Field(default=4.0, gt=0, description="nobody is awaited for longer where they went unseen")

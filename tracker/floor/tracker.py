@@ -92,7 +92,6 @@ class FloorTracker:
         self._cov = np.zeros((0, 5, 5))
         self._odds = np.zeros(0)
         self._seen = np.zeros(0)
-        self._born = np.zeros(0)
         self._confirmed = np.zeros(0, bool)
         self._misses = np.zeros((0, count), np.int64)
         self._looks = Looks(self.settings)
@@ -331,7 +330,6 @@ class FloorTracker:
         self._cov = np.concatenate([self._cov, [one.covariance for one in new]])
         self._odds = np.concatenate([self._odds, np.minimum([one.odds for one in new], self.settings.certainty)])
         self._seen = np.concatenate([self._seen, np.full(count, self._time)])
-        self._born = np.concatenate([self._born, np.full(count, self._time)])
         self._confirmed = np.concatenate([self._confirmed, np.zeros(count, bool)])
         self._looks.add(count)
         misses = np.ones((count, len(self.cameras)), np.int64)
@@ -378,7 +376,7 @@ class FloorTracker:
             self._keep(keep, assigned)
 
     def _keep(self, keep: NDArray[np.bool_], assigned: dict[str, Ints]) -> None:
-        for field in ("_ids", "_mean", "_cov", "_odds", "_seen", "_born", "_confirmed", "_misses"):
+        for field in ("_ids", "_mean", "_cov", "_odds", "_seen", "_confirmed", "_misses"):
             setattr(self, field, getattr(self, field)[keep])
         self._looks.keep(keep)
         for name in assigned:
