@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.floor.detector_model import DetectorModel
-from tracker.floor.likelihood import HEAD_AND_FEET, NO_FEET, Boxes, box_log_likelihood, information, inverses
+from tracker.floor.likelihood import HEAD_AND_FEET, NO_FEET, Boxes, inverses
+from tracker.floor.posture import CASES, SEATED_SHARE, SEATED_SLACK, PostureViews, sitting_chance, usual_odds
 from tracker.floor.settings import FloorSettings
-from tracker.floor.view import View, detection_chance
+from tracker.floor.view import look
 from tracker.geometry.floor_camera import FloorCamera
 
 __all__ = ["Arrival", "arrivals"]
@@ -24,17 +25,20 @@ _MISS, _MOST_EVIDENCE = 0.5, 8.0
 _APART = 1.0
 #: nats below which one box alone begins no track
 _LEAST = -4.0
+#: nats below which a reading of a box is not considered
+_UNLIKE = -8.0
 #: metres from a camera beyond which a box begins no track
 _FARTHEST = 60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrival:
-    """A new track: its state (5,), covariance (5, 5), log odds of being a person, and its boxes by camera."""
+    """A new track: its state (5,), covariance (5, 5), log odds of being a person and of sitting, its boxes by camera."""
 
     mean: Array
     covariance: Array
     odds: float
+    sitting: float
     boxes: dict[str, int]
 
 
@@ -43,69 +47,66 @@ def arrivals(
     boxes: Mapping[str, Boxes],
     left: Mapping[str, NDArray[np.intp]],
     explained: Mapping[str, Array],
-    view_of: Callable[[str, Array], View],
+    view_of: Callable[[str, Array, Array], PostureViews],
     settings: FloorSettings,
     detectors: DetectorModel,
-    rate: float,
+    rate_of: Callable[[Array], Array],
 ) -> list[Arrival]:
     """Return new tracks from boxes that are ``left``, the best first, far enough apart not to disturb each other.
 
-    ``rate`` is how many new people an image holds. Each box begins a candidate where it puts a person on the floor;
+    ``rate_of`` tells how many new people an image would hold, were it everywhere as at places (N, 2). Each box begins a candidate where it puts a person on the floor;
     every other camera adds the box that fits best.
     """
     names = [name for name in boxes if len(left[name])]
-    starts, seeds = [], []
-    for name in names:
-        for row in left[name]:
-            place = _start(cameras[name], boxes[name], int(row), settings)
-            if place is not None:
-                starts.append(place)
-                seeds.append((name, int(row)))
-    if not starts:
+    seeds = [_seeds(cameras[name], boxes[name], left[name], settings, detectors.scale) for name in names]
+    counts = [len(one.places) for one in seeds]
+    count = sum(counts)
+    if not count:
         return []
-    count = len(starts)
     prior = np.diag([1e-4, 1e-4, settings.walking_speed**-2, settings.walking_speed**-2, settings.height_deviation**-2])
     origin = np.zeros((count, 5))
-    origin[:, :2] = starts
+    origin[:, :2] = np.concatenate([one.places for one in seeds])
     origin[:, 4] = settings.person_height
+    score = np.log(rate_of(origin[:, :2]) / detectors.false_alarms) + np.concatenate([one.fit for one in seeds])
+    sitting = np.concatenate([one.sitting for one in seeds])
     taken = {name: np.full(count, -1, np.int64) for name in boxes}
-    for number, (name, row) in enumerate(seeds):
-        taken[name][number] = row
     case_of = {name: np.zeros(count, np.int64) for name in boxes}
-    first = np.log(rate / detectors.false_alarms)
-    score = np.array([first - max(0.0, explained[name][row]) for name, row in seeds])
-    for name in names:
-        mine = taken[name] >= 0
-        cut = boxes[name].bottom_cut[taken[name][mine]]
-        case_of[name][mine] = np.where(cut, NO_FEET, HEAD_AND_FEET)
+    start = 0
+    for name, one in zip(names, seeds):
+        mine = slice(start, start := start + len(one.places))
+        taken[name][mine], case_of[name][mine] = one.rows, one.cases
+        score[mine] -= np.maximum(0.0, explained[name][one.rows])
     mean, cov = origin, np.broadcast_to(np.linalg.inv(prior), (count, 5, 5))
     for _ in range(2):
-        mean, cov = _estimate(mean, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale)
+        mean, cov = _estimate(mean, sitting, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale)
     for name, found in boxes.items():
-        view = view_of(name, mean)
-        chance = detection_chance(view, detectors.rate)
+        view = view_of(name, mean, sitting)
+        chance = view.chance(detectors.rate)
         others = np.flatnonzero(taken[name] < 0)
         rows = left[name]
         missed = np.log1p(-chance) * _MISS
         if len(rows):
-            density, cases, _ = box_log_likelihood(view, cov, found[rows], settings, detectors.scale)
+            density, cases, _, sits = view.likelihood(cov, found[rows], settings, detectors.scale)
             fit = density - found.log_clutter + np.log(chance)[:, None] - np.maximum(0, explained[name][rows])
             best = fit.argmax(axis=1)
             value = fit[np.arange(count), best]
             good = others[value[others] > missed[others]]
             taken[name][good] = rows[best[good]]
             case_of[name][good] = cases[good, best[good]]
+            sitting[good] += sits[good, best[good]]
             score[good] += np.minimum(value[good], _MOST_EVIDENCE)
             rest = others[value[others] <= missed[others]]
             score[rest] += missed[rest]
-            mean, cov = _estimate(mean, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale)
+            mean, cov = _estimate(mean, sitting, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale)
         else:
             score[others] += missed[others]
-    mean, cov = _estimate(mean, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale)
-    return _chosen(mean, cov, score, taken)
+    mean, cov = _estimate(mean, sitting, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale)
+    return _chosen(mean, cov, score, sitting, taken)
 
 
-def _chosen(mean: Array, cov: Array, score: Array, taken: Mapping[str, NDArray[np.int64]]) -> list[Arrival]:
+def _chosen(
+    mean: Array, cov: Array, score: Array, sitting: Array, taken: Mapping[str, NDArray[np.int64]]
+) -> list[Arrival]:
     result: list[Arrival] = []
     used: set[tuple[str, int]] = set()
     for number in np.argsort(-score, kind="stable").tolist():
@@ -116,28 +117,72 @@ def _chosen(mean: Array, cov: Array, score: Array, taken: Mapping[str, NDArray[n
         if near or any(item in used for item in mine.items()):
             continue
         used.update(mine.items())
-        result.append(Arrival(mean[number], cov[number], float(score[number]), mine))
+        result.append(Arrival(mean[number], cov[number], float(score[number]), float(sitting[number]), mine))
     return result
 
 
-def _start(camera: FloorCamera, boxes: Boxes, row: int, settings: FloorSettings) -> Array | None:
-    x1, y1, x2, y2 = boxes.sides[row]
-    middle = (x1 + x2) / 2
-    if boxes.bottom_cut[row]:
-        place = camera.to_floor([(middle, y1)], settings.person_height, maximum_distance=_FARTHEST)[0]
-    else:
-        place = camera.to_floor([(middle, y2)], maximum_distance=_FARTHEST)[0]
-    return place if np.isfinite(place).all() else None
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seeds:
+    """K ways to read boxes of one camera: places (K, 2), rows (K,) of the boxes, cases (K,) for ``PostureViews.say``,
+    log odds of sitting (K,) and nats (K,) by which a person's height and habits speak for the reading.
+    """
+
+    places: Array
+    rows: NDArray[np.int64]
+    cases: NDArray[np.int64]
+    sitting: Array
+    fit: Array
+
+
+def _seeds(
+    camera: FloorCamera, boxes: Boxes, rows: NDArray[np.intp], settings: FloorSettings, scale: float
+) -> _Seeds:
+    """Read each of the boxes as somebody who stands, who sits, and of whom the feet are hidden."""
+    sides = boxes.sides[rows]
+    middle = (sides[:, 0] + sides[:, 2]) / 2
+    usual = usual_odds(settings)
+    parts = []
+    for low in (False, True):
+        share = SEATED_SHARE if low else 1.0
+        kept = ~(boxes.bottom_cut[rows] | boxes.top_cut[rows])
+        places = camera.to_floor(np.column_stack([middle, sides[:, 3]]), maximum_distance=_FARTHEST)
+        states = np.column_stack([places, np.zeros((len(rows), 2)), np.full(len(rows), settings.person_height)])
+        view = look(camera, states, np.zeros(len(rows), bool), share=share, slack=SEATED_SLACK if low else 0.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            per_metre = view.jacobian[:, 1, 2]
+            tall = view.boxes[:, 3] - view.boxes[:, 1]
+            noise = (scale * np.hypot(settings.top_noise, settings.bottom_noise) * tall) ** 2 + 2 * settings.pixel_noise**2
+            variance = settings.height_deviation**2 + view.slack**2 + noise / per_metre**2
+            off = (sides[:, 1] - view.boxes[:, 1]) / per_metre
+            fit = -0.5 * off**2 / variance + (0.0 if low else np.log1p(-settings.hidden_feet))
+        odds = usual + 2.0 if low else usual - 2.0
+        fit += np.log(sitting_chance(np.array(usual if low else -usual)))
+        parts.append((places, np.where(kept, fit, -np.inf), HEAD_AND_FEET + CASES * low, odds))
+    places = camera.to_floor(
+        np.column_stack([middle, sides[:, 1]]), settings.person_height, maximum_distance=_FARTHEST
+    )
+    fit = np.where(boxes.bottom_cut[rows], 0.0, np.log(settings.hidden_feet))
+    parts.append((places, np.where(boxes.top_cut[rows], -np.inf, fit), NO_FEET, usual))
+    everything = _Seeds(
+        np.concatenate([part[0] for part in parts]),
+        np.tile(np.asarray(rows, np.int64), len(parts)),
+        np.repeat([part[2] for part in parts], len(rows)),
+        np.repeat([part[3] for part in parts], len(rows)),
+        np.concatenate([part[1] for part in parts]),
+    )
+    fine = np.isfinite(everything.places).all(axis=1) & (everything.fit > _UNLIKE)
+    return _Seeds(*(getattr(everything, field)[fine] for field in ("places", "rows", "cases", "sitting", "fit")))
 
 
 def _estimate(
     mean: Array,
+    sitting: Array,
     origin: Array,
     prior: Array,
     boxes: Mapping[str, Boxes],
     taken: Mapping[str, NDArray[np.int64]],
     case_of: Mapping[str, NDArray[np.int64]],
-    view_of: Callable[[str, Array], View],
+    view_of: Callable[[str, Array, Array], PostureViews],
     settings: FloorSettings,
     scale: float,
 ) -> tuple[Array, Array]:
@@ -147,10 +192,10 @@ def _estimate(
         mine = np.flatnonzero(rows >= 0)
         if not len(mine):
             continue
-        view = view_of(name, mean[mine])
-        fine = np.flatnonzero(np.isfinite(view.boxes).all(axis=1))
+        view = view_of(name, mean[mine], sitting[mine])
+        fine = np.flatnonzero(view.in_front)
         mine = mine[fine]
-        matrix, add = information(view[fine], mean[mine], boxes[name][rows[mine]], case_of[name][mine], settings, scale)
+        matrix, add = view[fine].say(mean[mine], boxes[name][rows[mine]], case_of[name][mine], settings, scale)
         total[mine] += matrix
         vector[mine] += add
     cov = inverses(total)

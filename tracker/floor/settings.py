@@ -20,7 +20,9 @@ class FloorSettings(BaseModel):
     velocity_seconds: float = Field(
         default=3.0, gt=0, description="after which an unseen walker's velocity is forgotten"
     )
-    height_change: float = Field(default=0.3, ge=0, description="of who sits down or rises, metres in one second")
+    height_change: float = Field(default=0.02, ge=0, description="of people's height, as it seems, metres in one second")
+    sitting_down: float = Field(default=0.02, gt=0, description="how often who stands sits down, per second")
+    rising: float = Field(default=0.1, gt=0, description="how often who sits rises, per second")
     # boxes, as shares of their height
     center_noise: float = Field(default=0.035, gt=0, description="of the middle, across")
     top_noise: float = Field(default=0.03, gt=0)
@@ -31,7 +33,7 @@ class FloorSettings(BaseModel):
     confidence: float = Field(default=0.3, description="boxes of lower scores are not looked at by FloorPipeline")
     detection_rate: float = Field(default=0.92, gt=0, lt=1, description="of people wholly seen")
     hidden_feet: float = Field(default=0.08, gt=0, lt=1, description="boxes that end above the feet")
-    lowered_head: float = Field(default=0.05, gt=0, lt=1, description="of people who sit or bend")
+    lowered_head: float = Field(default=0.05, gt=0, lt=1, description="of people who bend")
     false_alarms: float = Field(default=1.0, gt=0, description="per image")
     learn_detectors: bool = Field(default=True, description="begin with these and follow what is seen")
     duplicates: float = Field(default=0.3, gt=0, lt=1, description="second boxes of one person")
@@ -40,7 +42,6 @@ class FloorSettings(BaseModel):
     likeness: float = Field(default=9.0, ge=0, description="nats that equal vectors would say, were there no limit")
     most_appearance: float = Field(default=2.0, ge=0, description="nats that one crop may say")
     # life of a track
-    arrivals: float = Field(default=0.01, gt=0, description="people who appear per image")
     present: float = Field(default=0.5, gt=0, description="people per image who are there when the first look is taken")
     leaving: float = Field(
         default=3.0, ge=0, description="nats a second by which who is unseen is thought to have left"

@@ -14,10 +14,13 @@ from tracker.errors import InputError
 from tracker.floor.arrivals import Arrival, arrivals
 from tracker.floor.dealing import dealt
 from tracker.floor.detector_model import DetectorModel
-from tracker.floor.likelihood import Boxes, box_log_likelihood, information, inverses, measured_boxes
+from tracker.floor.doubles import evidence_of_two
+from tracker.floor.likelihood import Boxes, inverses, measured_boxes
 from tracker.floor.looks import Looks
+from tracker.floor.posture import SEATED_SHARE, PostureViews, sitting_later
 from tracker.floor.settings import FloorSettings
-from tracker.floor.view import FULLY_SEEN, View, detection_chance, look
+from tracker.floor.undetected import Undetected
+from tracker.floor.view import FULLY_SEEN
 from tracker.geometry.floor_camera import FloorCamera
 
 __all__ = ["FloorPeople", "FloorTracker"]
@@ -84,17 +87,19 @@ class FloorTracker:
         self._places = {name: place for place, name in enumerate(self.cameras)}
         self._time = -np.inf
         self._step = 0.0
-        self._looked = False
         self._next = 1
         count = len(self.cameras)
         self._ids: Ints = np.zeros(0, np.int64)
         self._mean = np.zeros((0, 5))
         self._cov = np.zeros((0, 5, 5))
         self._odds = np.zeros(0)
+        self._sitting = np.zeros(0)
+        self._births = np.zeros((0, 2))
         self._seen = np.zeros(0)
         self._confirmed = np.zeros(0, bool)
         self._misses = np.zeros((0, count), np.int64)
         self._looks = Looks(self.settings)
+        self._undetected = Undetected(self.cameras, self.settings.person_height)
         self._close: dict[tuple[int, int], list[int]] = {}
 
     def update(self, detections: Mapping[str, Detections], time: float) -> FloorPeople:
@@ -132,8 +137,8 @@ class FloorTracker:
         self._arrive(boxes, assigned, explained)
         self._merge(assigned)
         self._leave(assigned)
-        sure = self._odds >= self.settings.confirmation
-        self._confirmed |= sure
+        self._confirm()
+        self._undetected.looked(self._step, self.detectors.rate, {name: self._screens(name) for name in boxes})
         return FloorPeople(
             self._ids.copy(),
             self._mean[:, :2].copy(),
@@ -162,6 +167,7 @@ class FloorTracker:
             noise[axis, axis + 2] = noise[axis + 2, axis] = q * dt**2 / 2
             noise[axis + 2, axis + 2] = q * dt
         noise[4, 4] = s.height_change**2 * dt
+        self._sitting = sitting_later(self._sitting, dt, s)
         self._mean = self._mean @ move.T
         self._cov = move @ self._cov @ move.T + noise
 
@@ -180,7 +186,9 @@ class FloorTracker:
         matrices = {name: np.zeros((count, 5, 5)) for name in boxes}
         vectors = {name: np.zeros((count, 5)) for name in boxes}
         evidence = {name: np.zeros(count) for name in boxes}
+        sits = {name: np.zeros(count) for name in boxes}
         alike = {name: self._looks.evidence(features[name], len(found)) for name, found in boxes.items()}
+        chances = {name: np.zeros(count) for name in boxes}
         off: dict[str, Array] = {}
         clear: dict[str, NDArray[np.bool_]] = {}
         weight = -np.logaddexp(0, -self._odds) - s.leaving * (self._time - self._seen)
@@ -193,22 +201,26 @@ class FloorTracker:
                 others_vector = total_vector - vectors[name]
                 cov = inverses(others)
                 mean = np.einsum("nij,nj->ni", cov, others_vector)
-                view = look(self.cameras[name], mean, certain)
-                chance = detection_chance(view, self.detectors.rate)
-                density, cases, distances = box_log_likelihood(view, cov, found, s, self.detectors.scale)
+                others_say = self._sitting + sum(sits.values()) - sits[name]
+                view = PostureViews.of(self.cameras[name], mean, certain, others_say)
+                chance = view.chance(self.detectors.rate)
+                density, cases, distances, said = view.likelihood(cov, found, s, self.detectors.scale)
                 fit = density - found.log_clutter + np.log(chance)[:, None] + alike[name]
                 rows, columns = assign(-(fit - np.log1p(-chance)[:, None] + weight[:, None]), 0.0)
                 assigned[name] = np.full(count, -1, np.int64)
                 assigned[name][rows] = columns
                 off[name] = distances[rows, columns]
                 clear[name] = certain & (view.visible >= FULLY_SEEN)
+                chances[name] = chance
                 evidence[name] = self._miss(chance, name)
                 value = fit[rows, columns] - self._otherwise(fit, chance, rows, columns)
                 evidence[name][rows] = np.minimum(value, _MOST_EVIDENCE)
                 matrix, vector = np.zeros((count, 5, 5)), np.zeros((count, 5))
-                matrix[rows], vector[rows] = information(
-                    view[rows], mean[rows], found[columns], cases[rows, columns], s, self.detectors.scale
+                matrix[rows], vector[rows] = view[rows].say(
+                    mean[rows], found[columns], cases[rows, columns], s, self.detectors.scale
                 )
+                sits[name] = np.zeros(count)
+                sits[name][rows] = said[rows, columns]
                 matrices[name], vectors[name] = matrix, vector
                 total, total_vector = others + matrix, others_vector + vector
             if round_ + 1 < s.rounds:
@@ -216,18 +228,32 @@ class FloorTracker:
                 for name in boxes:
                     assigned[name] = assigned[name][deal]
                     matrices[name], vectors[name] = matrices[name][deal], vectors[name][deal]
+                    sits[name] = sits[name][deal]
                 total = prior + sum(matrices.values())
                 total_vector = prior_vector + sum(vectors.values())
         self._learn(assigned, off, clear)
         self._look_at(assigned, clear, features)
         self._cov = inverses(total)
         self._mean = np.einsum("nij,nj->ni", self._cov, total_vector)
+        self._sitting = self._sitting + sum(sits.values())
         seen = np.zeros(count, bool)
         for name, columns in assigned.items():
             place = self._places[name]
             seen |= columns >= 0
-            self._misses[:, place] = np.where(columns >= 0, 0, self._misses[:, place] + 1)
-            self._odds = self._odds + evidence[name]
+            expected = (columns < 0) & (chances[name] >= 0.3)
+            self._misses[:, place] = np.where(expected, self._misses[:, place] + 1, 0)
+        as_two = evidence_of_two(
+            prior,
+            prior_vector,
+            total - prior,
+            total_vector - prior_vector,
+            self._mean[:, :2],
+            np.stack([assigned[name] >= 0 for name in boxes], axis=1),
+            np.stack([chances[name] for name in boxes], axis=1),
+            self._seniority(),
+            s.duplicates,
+        )
+        self._odds = self._odds + np.minimum(sum(evidence.values()), as_two)
         self._odds = np.minimum(self._odds, s.certainty) - np.where(seen, 0.0, s.leaving * self._step)
         self._seen[seen] = self._time
         return assigned
@@ -291,8 +317,8 @@ class FloorTracker:
         for name, found in boxes.items():
             result[name] = np.full(len(found), -np.inf)
             if len(self._ids) and len(found):
-                view = look(self.cameras[name], self._mean, self._confirmed)
-                density, _, _ = box_log_likelihood(view, self._cov, found, self.settings, self.detectors.scale)
+                view = PostureViews.of(self.cameras[name], self._mean, self._confirmed, self._sitting)
+                density, *_ = view.likelihood(self._cov, found, self.settings, self.detectors.scale)
                 fit = density - found.log_clutter + np.log(self.settings.duplicates)
                 result[name] = fit[by].max(axis=0, initial=-np.inf)
         return result
@@ -300,27 +326,42 @@ class FloorTracker:
     # ----------------------------------------------------------------------------------------- coming and going
 
     def _arrive(self, boxes: Mapping[str, Boxes], assigned: dict[str, Ints], explained: dict[str, Array]) -> None:
-        # Whoever is there when the first look is taken did not come in just now.
-        rate = self.settings.arrivals if self._looked else self.settings.present
-        self._looked = self._looked or bool(boxes)
         for _ in range(_MOST_ARRIVALS):
             left = {name: np.setdiff1d(np.arange(len(found)), assigned[name]) for name, found in boxes.items()}
             if not sum(map(len, left.values())):
                 return
             new = arrivals(
-                self.cameras, boxes, left, explained, self._certain_view, self.settings, self.detectors, rate
+                self.cameras, boxes, left, explained, self._certain_view, self.settings, self.detectors, self._rate
             )
             if not new:
                 return
             self._add(new, assigned)
             explained.update(self._explained(boxes, np.ones(len(self._ids), bool)))
 
-    def _certain_view(self, name: str, states: Array) -> View:
-        """Return how ``states`` look behind the people who are known."""
+    def _rate(self, places: Array) -> Array:
+        """Return how many new people an image would hold, were it everywhere as at ``places`` (N, 2)."""
+        return self.settings.present * self._undetected.density(places)
+
+    def _certain_view(self, name: str, states: Array, sitting: Array) -> PostureViews:
+        """Return how ``states`` look, who sit at log odds ``sitting``, behind the people who are known."""
         known = self._confirmed
         everybody = np.concatenate([states, self._mean[known]])
         certain = np.arange(len(everybody)) >= len(states)
-        return look(self.cameras[name], everybody, certain)[: len(states)]
+        odds = np.concatenate([sitting, self._sitting[known]])
+        return PostureViews.of(self.cameras[name], everybody, certain, odds)[: len(states)]
+
+    def _screens(self, name: str) -> tuple[Array, Array]:
+        """Return boxes (N, 4) of the people who are known in a camera, and their distances (N,) from it, in metres."""
+        known, camera = self._confirmed, self.cameras[name]
+        x, y, height = self._mean[known][:, [0, 1, 4]].T
+        boxes = camera.person_box(x, y, np.where(self._sitting[known] > 0, SEATED_SHARE, 1.0) * height)
+        return boxes, np.hypot(x - camera.position[0], y - camera.position[1])
+
+    def _confirm(self) -> None:
+        new = (self._odds >= self.settings.confirmation) & ~self._confirmed
+        self._confirmed |= new
+        for place in self._births[new]:
+            self._undetected.came_in(place)
 
     def _add(self, new: Sequence[Arrival], assigned: dict[str, Ints]) -> None:
         count = len(new)
@@ -329,6 +370,8 @@ class FloorTracker:
         self._mean = np.concatenate([self._mean, [one.mean for one in new]])
         self._cov = np.concatenate([self._cov, [one.covariance for one in new]])
         self._odds = np.concatenate([self._odds, np.minimum([one.odds for one in new], self.settings.certainty)])
+        self._sitting = np.concatenate([self._sitting, [one.sitting for one in new]])
+        self._births = np.concatenate([self._births, [one.mean[:2] for one in new]])
         self._seen = np.concatenate([self._seen, np.full(count, self._time)])
         self._confirmed = np.concatenate([self._confirmed, np.zeros(count, bool)])
         self._looks.add(count)
@@ -372,11 +415,13 @@ class FloorTracker:
         floor = np.where(self._confirmed, 0.0, -4.0)
         keep = (self._odds > floor) & (unseen <= s.memory_seconds) & (spread < 2.0)
         keep |= (unseen == 0) & (self._odds > -4.0)
+        for place in self._mean[self._confirmed & ~keep, :2]:
+            self._undetected.was_lost(place)
         if not keep.all():
             self._keep(keep, assigned)
 
     def _keep(self, keep: NDArray[np.bool_], assigned: dict[str, Ints]) -> None:
-        for field in ("_ids", "_mean", "_cov", "_odds", "_seen", "_confirmed", "_misses"):
+        for field in ("_ids", "_mean", "_cov", "_odds", "_sitting", "_births", "_seen", "_confirmed", "_misses"):
             setattr(self, field, getattr(self, field)[keep])
         self._looks.keep(keep)
         for name in assigned:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tracker.geometry.floor_camera import FloorCamera
 
-__all__ = ["BLIND", "FULLY_SEEN", "View", "detection_chance", "look"]
+__all__ = ["BLIND", "FULLY_SEEN", "View", "detection_chance", "look", "visible_shares"]
 
 Array = NDArray[np.float64]
 
@@ -33,16 +33,18 @@ class View:
         jacobian: (N, 4, 3) derivative of the boxes by x, y and height, pixels per metre.
         visible: (N,) share of the box that is inside the image and not behind somebody nearer, 0 to 1.
         feet_visible: (N,) the same of the lowest fifth.
+        slack: by how much heads are off in this posture, metres.
     """
 
     boxes: Array
     jacobian: Array
     visible: Array
     feet_visible: Array
+    slack: Array
 
     def __getitem__(self, rows: NDArray[Any] | slice) -> View:
         """Return the view of some of the people."""
-        return View(self.boxes[rows], self.jacobian[rows], self.visible[rows], self.feet_visible[rows])
+        return View(self.boxes[rows], self.jacobian[rows], self.visible[rows], self.feet_visible[rows], self.slack[rows])
 
 
 def detection_chance(view: View, rate: float) -> Array:
@@ -51,42 +53,79 @@ def detection_chance(view: View, rate: float) -> Array:
     return np.clip(rate * share, 0.01, 0.99)
 
 
-def look(camera: FloorCamera, states: Array, certain: NDArray[np.bool_]) -> View:
-    """Return how people of ``states`` (N, 5: x, y, their velocities, height) look; who is ``certain`` hides others."""
+def look(
+    camera: FloorCamera,
+    states: Array,
+    certain: NDArray[np.bool_],
+    *,
+    share: float = 1.0,
+    slack: float = 0.0,
+    hiding: Array | None = None,
+) -> View:
+    """Return how people of ``states`` (N, 5: x, y, their velocities, height) look.
+
+    Args:
+        camera: that looks.
+        states: of the people.
+        certain: (N,) who hides others.
+        share: of their height at which the people have their heads.
+        slack: what to put down as ``View.slack``, metres.
+        hiding: (N,) shares of their heights at which those who hide others have theirs; ``None``: 1.
+    """
     count = len(states)
     moved = np.repeat(states[None][..., [0, 1, 4]], 4, axis=0)
     for axis in range(3):
         moved[axis + 1, :, axis] += _STEP
     flat = moved.reshape(-1, 3)
-    boxes = camera.person_box(flat[:, 0], flat[:, 1], flat[:, 2]).reshape(4, count, 4)
+    boxes = camera.person_box(flat[:, 0], flat[:, 1], share * flat[:, 2]).reshape(4, count, 4)
     jacobian = np.moveaxis((boxes[1:] - boxes[0]) / _STEP, 0, -1)
     box = boxes[0]
     with np.errstate(invalid="ignore"):
         seen = np.isfinite(box).all(axis=1) & np.isfinite(jacobian).all(axis=(1, 2))
         seen &= box[:, 3] - box[:, 1] >= _SMALLEST
     box = np.where(seen[:, None], box, np.nan)
-    inside = camera.visible_share(box)
-    feet = box.copy()
-    feet[:, 1] = box[:, 3] - (box[:, 3] - box[:, 1]) / 5
+    screens = box
+    if hiding is not None and np.any(hiding != share):
+        screens = camera.person_box(states[:, 0], states[:, 1], hiding * states[:, 4])
     distance = np.hypot(*(states[:, :2] - camera.position[:2]).T)
-    hidden, feet_hidden = (_hidden(part, box, distance, certain & seen) for part in (box, feet))
-    return View(box, jacobian, inside * (1 - hidden), camera.visible_share(feet) * (1 - feet_hidden))
+    visible, feet_visible = visible_shares(camera, box, distance, screens[certain], distance[certain])
+    return View(box, jacobian, visible, feet_visible, np.full(count, slack))
 
 
-def _hidden(parts: Array, boxes: Array, distance: Array, certain: NDArray[np.bool_]) -> Array:
-    """Return (N,) the share of each part that is behind the boxes of people nearer to the camera."""
-    if not len(parts):
-        return np.zeros(0)
+def visible_shares(
+    camera: FloorCamera, boxes: Array, distances: Array, screens: Array, screen_distances: Array
+) -> tuple[Array, Array]:
+    """Return which share of each box (N, 4), and of its lowest fifth, is inside the image and not behind a screen.
+
+    Args:
+        camera: that looks.
+        boxes: of people, pixels.
+        distances: (N,) of them from the camera, along the floor in metres.
+        screens: (M, 4) boxes of who may hide them.
+        screen_distances: (M,) likewise.
+    """
+    feet = boxes.copy()
+    feet[:, 1] = boxes[:, 3] - (boxes[:, 3] - boxes[:, 1]) / 5
+    whole, lowest = (
+        camera.visible_share(part) * (1 - _hidden(part, distances, screens, screen_distances)) for part in (boxes, feet)
+    )
+    return whole, lowest
+
+
+def _hidden(parts: Array, distances: Array, screens: Array, screen_distances: Array) -> Array:
+    """Return (N,) the share of each part that is behind screens nearer to the camera."""
+    if not len(parts) or not len(screens):
+        return np.zeros(len(parts))
     # A person fills about two thirds of the width of their box.
-    margin = (boxes[:, 2] - boxes[:, 0]) / 6
-    left, right = boxes[:, 0] + margin, boxes[:, 2] - margin
+    margin = (screens[:, 2] - screens[:, 0]) / 6
+    left, right = screens[:, 0] + margin, screens[:, 2] - margin
+    own_margin = (parts[:, 2] - parts[:, 0]) / 6
+    own_left, own_right = parts[:, 0] + own_margin, parts[:, 2] - own_margin
     with np.errstate(invalid="ignore"):
-        own_left = parts[:, 0] + margin
-        own_right = parts[:, 2] - margin
         across = np.minimum(own_right[:, None], right) - np.maximum(own_left[:, None], left)
-        down = np.minimum(parts[:, None, 3], boxes[:, 3]) - np.maximum(parts[:, None, 1], boxes[:, 1])
+        down = np.minimum(parts[:, None, 3], screens[:, 3]) - np.maximum(parts[:, None, 1], screens[:, 1])
         area = (own_right - own_left) * (parts[:, 3] - parts[:, 1])
         share = np.clip(across, 0, None) * np.clip(down, 0, None) / area[:, None]
-        nearer = (distance < distance[:, None] - _NEARER) & certain
+        nearer = screen_distances < distances[:, None] - _NEARER
     share = np.where(nearer & np.isfinite(share), np.clip(share, 0, 1), 0.0)
-    return 1 - np.prod(1 - share, axis=1)
+    return np.asarray(1 - np.prod(1 - share, axis=1), np.float64)
