@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tracker.floor.detector_model import DetectorModel
 from tracker.floor.likelihood import HEAD_AND_FEET, NO_FEET, Boxes, inverses
-from tracker.floor.posture import CASES, SEATED_SHARE, SEATED_SLACK, PostureViews, sitting_chance, usual_odds
+from tracker.floor.posture import SEATED_CASES, SEATED_SHARE, SEATED_SLACK, PostureViews, sitting_chance, usual_odds
 from tracker.floor.settings import FloorSettings
 from tracker.floor.view import look
 from tracker.geometry.floor_camera import FloorCamera
@@ -157,7 +157,7 @@ def _seeds(
             fit = -0.5 * off**2 / variance + (0.0 if low else np.log1p(-settings.hidden_feet))
         odds = usual + 2.0 if low else usual - 2.0
         fit += np.log(sitting_chance(np.array(usual if low else -usual)))
-        parts.append((places, np.where(kept, fit, -np.inf), HEAD_AND_FEET + CASES * low, odds))
+        parts.append((places, np.where(kept, fit, -np.inf), HEAD_AND_FEET + SEATED_CASES * low, odds))
     places = camera.to_floor(
         np.column_stack([middle, sides[:, 1]]), settings.person_height, maximum_distance=_FARTHEST
     )

@@ -13,21 +13,26 @@ from tracker.floor.view import View
 __all__ = [
     "HEAD_AND_FEET",
     "NO_FEET",
+    "CASES",
     "NO_HEAD",
+    "ROUGHLY",
     "Boxes",
     "box_log_likelihood",
     "information",
     "inverses",
     "measured_boxes",
+    "secondary_log_density",
 ]
 
 Array = NDArray[np.float64]
 
 #: what of a box is believed
-HEAD_AND_FEET, NO_FEET, NO_HEAD = 0, 1, 2
-_CASES = (HEAD_AND_FEET, NO_FEET, NO_HEAD)
+HEAD_AND_FEET, NO_FEET, NO_HEAD, ROUGHLY = 0, 1, 2, 3
+CASES = (HEAD_AND_FEET, NO_FEET, NO_HEAD, ROUGHLY)
 #: the sides that each case believes: across, top, bottom
-_BELIEVED = np.array([[1, 1, 1], [1, 1, 0], [1, 0, 1]], bool)
+_BELIEVED = np.array([[1, 1, 1], [1, 1, 0], [1, 0, 1], [1, 1, 1]], bool)
+#: deviations of the sides of a box of a part of somebody, or of two together, as shares of the predicted height
+_ROUGH = np.array([0.15, 0.2, 0.25])
 #: rows of (middle, left, right) across, as weights of x1 and x2
 _ACROSS = np.array([[0.5, 0.5], [1.0, 0.0], [0.0, 1.0]])
 #: a side this near to the image's border ends there because the image does, pixels
@@ -144,8 +149,11 @@ def box_log_likelihood(
     deviations = np.sqrt(np.maximum(spread[:, 0, range(3), range(3)], 1e-9))
     hidden = np.clip(1 - view.feet_visible, settings.hidden_feet, 0.7)
     lowered = np.full(count, settings.lowered_head)
-    whole = np.maximum(1 - hidden - lowered, 0.05)
-    chances = np.log(np.stack([whole, hidden, lowered]))
+    rough = np.full(count, settings.rough_boxes)
+    whole = np.maximum(1 - hidden - lowered - rough, 0.05)
+    chances = np.log(np.stack([whole, hidden, lowered, rough]))
+    roughness = np.zeros((count, 3, 3))
+    roughness[:, range(3), range(3)] = (_ROUGH * tall[:, None]) ** 2
     for kind in (-1, 0, 1, 2):
         columns = np.flatnonzero(boxes.across == kind)
         if not len(columns):
@@ -153,13 +161,13 @@ def box_log_likelihood(
         row = max(kind, 0)
         off = boxes.values[None, columns] - values[:, row, None]
         top_cut, bottom_cut = boxes.top_cut[columns], boxes.bottom_cut[columns]
-        for case in _CASES:
+        for case in CASES:
             believed = _BELIEVED[case].copy()
             believed[0] = kind >= 0
             chosen = np.flatnonzero(believed)
             allowed = np.ones((count, len(columns)), bool)
             weight = np.repeat(chances[case][:, None], len(columns), axis=1)
-            if case == HEAD_AND_FEET:
+            if case in (HEAD_AND_FEET, ROUGHLY):
                 whole_box = believed.all()
                 allowed &= ~(top_cut | bottom_cut)
             elif case == NO_FEET:
@@ -169,7 +177,8 @@ def box_log_likelihood(
             else:
                 allowed &= (off[..., 1] > -2 * deviations[:, None, 1]) & ~bottom_cut
                 weight = np.where(top_cut, 0.0, weight)
-            part = spread[:, row][:, chosen[:, None], chosen]
+            believable = spread[:, row] + roughness if case == ROUGHLY else spread[:, row]
+            part = believable[:, chosen[:, None], chosen]
             with np.errstate(invalid="ignore"):
                 inverse = np.linalg.inv(np.where(usable[:, None, None], part, np.eye(len(chosen))))
                 distance = np.einsum("nmi,nij,nmj->nm", off[..., chosen], inverse, off[..., chosen])
@@ -183,6 +192,30 @@ def box_log_likelihood(
             best[:, columns] = np.where(better, density, best[:, columns])
             case_of[:, columns] = np.where(better, case, case_of[:, columns])
     return best, case_of, np.where(case_of == HEAD_AND_FEET, distances, np.nan)
+
+
+def secondary_log_density(predicted: Array, boxes: Boxes) -> Array:
+    """Return log densities (N, M), per cubic pixel, of boxes that hold a part of somebody, or two people together.
+
+    Args:
+        predicted: (N, 4) how the people look; NaN for who is not in front.
+        boxes: what was found.
+    """
+    tall = (predicted[:, 3] - predicted[:, 1])[:, None]
+    across = predicted[:, [0, 2]] @ _ACROSS.T
+    off = np.stack(
+        [
+            boxes.values[None, :, 0] - across[:, np.maximum(boxes.across, 0)],
+            boxes.values[None, :, 1] - predicted[:, 1, None],
+            boxes.values[None, :, 2] - predicted[:, 3, None],
+        ],
+        axis=-1,
+    )
+    deviation = _ROUGH * tall[..., None]
+    density = -0.5 * (off / deviation) ** 2 - np.log(deviation) - 0.5 * _LOG_2PI
+    believed = np.stack([boxes.across >= 0, ~boxes.top_cut, ~boxes.bottom_cut], axis=-1)
+    total = np.where(believed, density, -np.log(tall)[..., None]).sum(axis=-1)
+    return np.where(np.isfinite(total), total, -np.inf)
 
 
 def information(
@@ -210,6 +243,7 @@ def information(
     believed[:, 0] &= boxes.across >= 0
     tall = (view.boxes[:, 3] - view.boxes[:, 1])[:, None]
     spread[:, range(3), range(3)] += np.where(believed, 0.0, (_NOTHING * tall) ** 2)
+    spread[:, range(3), range(3)] += np.where(cases[:, None] == ROUGHLY, (_ROUGH * tall) ** 2, 0.0)
     weight = np.linalg.inv(spread)
     small = np.swapaxes(slope, 1, 2) @ weight
     at = [0, 1, 4]

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.floor.likelihood import Boxes, box_log_likelihood, information
+from tracker.floor.likelihood import CASES, Boxes, box_log_likelihood, information, secondary_log_density
 from tracker.floor.settings import FloorSettings
 from tracker.floor.view import View, detection_chance, look
 from tracker.geometry.floor_camera import FloorCamera
 
-__all__ = ["CASES", "SEATED_SHARE", "SEATED_SLACK", "PostureViews", "sitting_chance", "sitting_later", "usual_odds"]
+__all__ = ["SEATED_CASES", "SEATED_SHARE", "SEATED_SLACK", "PostureViews", "sitting_chance", "sitting_later", "usual_odds"]
 
 Array = NDArray[np.float64]
 
 #: of the height of people who stand, where the heads of those who sit on chairs are, and how far heads are off
 SEATED_SHARE, SEATED_SLACK = 0.74, 0.07
-#: number of cases of ``box_log_likelihood``; those of who sits are counted on from here
-CASES = 3
+#: cases of ``box_log_likelihood`` that are of who sits are counted on from here
+SEATED_CASES = len(CASES)
 #: most that one box says of the posture, nats
 _MOST = 2.0
 #: log odds of sitting never leave this
@@ -102,10 +102,15 @@ class PostureViews:
         lower = sits_at > stands_at
         return (
             np.logaddexp(stands_at, sits_at),
-            np.where(lower, low_case + CASES, case),
+            np.where(lower, low_case + SEATED_CASES, case),
             np.where(lower, np.nan, distance),
             said,
         )
+
+    def secondary(self, boxes: Boxes) -> Array:
+        """Return ``secondary_log_density`` (N, M) of boxes, in the likelier posture."""
+        sides = np.where((self.odds > 0)[:, None], self.seated.boxes, self.standing.boxes)
+        return secondary_log_density(sides, boxes)
 
     def say(
         self, states: Array, boxes: Boxes, cases: NDArray[np.int64], settings: FloorSettings, scale: float
@@ -113,8 +118,8 @@ class PostureViews:
         """Return what K boxes say of these K people at ``states``: ``information`` in the posture of each case."""
         matrix, vector = np.zeros((len(states), 5, 5)), np.zeros((len(states), 5))
         for low, view in enumerate((self.standing, self.seated)):
-            rows = np.flatnonzero((cases >= CASES) == bool(low))
+            rows = np.flatnonzero((cases >= SEATED_CASES) == bool(low))
             matrix[rows], vector[rows] = information(
-                view[rows], states[rows], boxes[rows], cases[rows] % CASES, settings, scale
+                view[rows], states[rows], boxes[rows], cases[rows] % SEATED_CASES, settings, scale
             )
         return matrix, vector

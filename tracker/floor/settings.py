@@ -33,6 +33,7 @@ class FloorSettings(BaseModel):
     confidence: float = Field(default=0.3, description="boxes of lower scores are not looked at by FloorPipeline")
     detection_rate: float = Field(default=0.92, gt=0, lt=1, description="of people wholly seen")
     hidden_feet: float = Field(default=0.08, gt=0, lt=1, description="boxes that end above the feet")
+    rough_boxes: float = Field(default=0.005, gt=0, lt=1, description="of parts of people, or of two together")
     lowered_head: float = Field(default=0.05, gt=0, lt=1, description="of people who bend")
     false_alarms: float = Field(default=1.0, gt=0, description="per image")
     learn_detectors: bool = Field(default=True, description="begin with these and follow what is seen")

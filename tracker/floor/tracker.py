@@ -8,19 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.association.assignment import assign
 from tracker.detections import Detections
 from tracker.errors import InputError
 from tracker.floor.arrivals import Arrival, arrivals
-from tracker.floor.dealing import dealt
+from tracker.floor.association import Associated, Expected, associate
 from tracker.floor.detector_model import DetectorModel
-from tracker.floor.doubles import evidence_of_two
 from tracker.floor.likelihood import Boxes, inverses, measured_boxes
 from tracker.floor.looks import Looks
+from tracker.floor.movement import movement
 from tracker.floor.posture import SEATED_SHARE, PostureViews, sitting_later
 from tracker.floor.settings import FloorSettings
 from tracker.floor.undetected import Undetected
-from tracker.floor.view import FULLY_SEEN
 from tracker.geometry.floor_camera import FloorCamera
 
 __all__ = ["FloorPeople", "FloorTracker"]
@@ -35,8 +33,8 @@ _MISS, _AGAIN_SECONDS = 0.6, 0.5
 _INSIDE, _BESIDE, _CROWDED = 0.2, 0.45, 6.0
 #: rounds of arrivals in one look; in each everybody far enough from the others is taken
 _MOST_ARRIVALS = 50
-#: most that one box may say for a person's being there, nats
-_MOST_EVIDENCE = 6.0
+#: chance of being found from which not to be found is a miss
+_EXPECTED = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,18 +153,7 @@ class FloorTracker:
         if not len(self._ids) or dt <= 0:
             return
         s = self.settings
-        keep = float(np.exp(-dt / s.velocity_seconds))
-        # Walkers keep their velocity while they are seen; who is not seen for long may have stopped.
-        move = np.eye(5)
-        move[0, 2] = move[1, 3] = s.velocity_seconds * (1 - keep)
-        move[2, 2] = move[3, 3] = keep
-        q = s.acceleration**2
-        noise = np.zeros((5, 5))
-        for axis in (0, 1):
-            noise[axis, axis] = q * dt**3 / 3
-            noise[axis, axis + 2] = noise[axis + 2, axis] = q * dt**2 / 2
-            noise[axis + 2, axis + 2] = q * dt
-        noise[4, 4] = s.height_change**2 * dt
+        move, noise = movement(dt, s)
         self._sitting = sitting_later(self._sitting, dt, s)
         self._mean = self._mean @ move.T
         self._cov = move @ self._cov @ move.T + noise
@@ -178,85 +165,34 @@ class FloorTracker:
     ) -> dict[str, Ints]:
         """Assign boxes to tracks in all cameras, estimate, and repeat; then update states and odds."""
         s, count = self.settings, len(self._ids)
-        assigned = {name: np.full(count, -1, np.int64) for name in boxes}
         if not count or not boxes:
-            return assigned
+            return {name: np.full(count, -1, np.int64) for name in boxes}
         prior = inverses(self._cov)
-        prior_vector = np.einsum("nij,nj->ni", prior, self._mean)
-        matrices = {name: np.zeros((count, 5, 5)) for name in boxes}
-        vectors = {name: np.zeros((count, 5)) for name in boxes}
-        evidence = {name: np.zeros(count) for name in boxes}
-        sits = {name: np.zeros(count) for name in boxes}
+        people = Expected(
+            prior,
+            np.einsum("nij,nj->ni", prior, self._mean),
+            self._sitting,
+            -np.logaddexp(0, -self._odds) - s.leaving * (self._time - self._seen),
+            self._confirmed,
+            self._seniority(),
+        )
         alike = {name: self._looks.evidence(features[name], len(found)) for name, found in boxes.items()}
-        chances = {name: np.zeros(count) for name in boxes}
-        off: dict[str, Array] = {}
-        clear: dict[str, NDArray[np.bool_]] = {}
-        weight = -np.logaddexp(0, -self._odds) - s.leaving * (self._time - self._seen)
-        certain = self._confirmed
-        total, total_vector = prior.copy(), prior_vector.copy()
-        for round_ in range(s.rounds):
-            for name, found in boxes.items():
-                # What this camera itself said before is left out, or it would only confirm itself.
-                others = total - matrices[name]
-                others_vector = total_vector - vectors[name]
-                cov = inverses(others)
-                mean = np.einsum("nij,nj->ni", cov, others_vector)
-                others_say = self._sitting + sum(sits.values()) - sits[name]
-                view = PostureViews.of(self.cameras[name], mean, certain, others_say)
-                chance = view.chance(self.detectors.rate)
-                density, cases, distances, said = view.likelihood(cov, found, s, self.detectors.scale)
-                fit = density - found.log_clutter + np.log(chance)[:, None] + alike[name]
-                rows, columns = assign(-(fit - np.log1p(-chance)[:, None] + weight[:, None]), 0.0)
-                assigned[name] = np.full(count, -1, np.int64)
-                assigned[name][rows] = columns
-                off[name] = distances[rows, columns]
-                clear[name] = certain & (view.visible >= FULLY_SEEN)
-                chances[name] = chance
-                evidence[name] = self._miss(chance, name)
-                value = fit[rows, columns] - self._otherwise(fit, chance, rows, columns)
-                evidence[name][rows] = np.minimum(value, _MOST_EVIDENCE)
-                matrix, vector = np.zeros((count, 5, 5)), np.zeros((count, 5))
-                matrix[rows], vector[rows] = view[rows].say(
-                    mean[rows], found[columns], cases[rows, columns], s, self.detectors.scale
-                )
-                sits[name] = np.zeros(count)
-                sits[name][rows] = said[rows, columns]
-                matrices[name], vectors[name] = matrix, vector
-                total, total_vector = others + matrix, others_vector + vector
-            if round_ + 1 < s.rounds:
-                deal = dealt(prior, prior_vector, total - prior, total_vector - prior_vector, weight)
-                for name in boxes:
-                    assigned[name] = assigned[name][deal]
-                    matrices[name], vectors[name] = matrices[name][deal], vectors[name][deal]
-                    sits[name] = sits[name][deal]
-                total = prior + sum(matrices.values())
-                total_vector = prior_vector + sum(vectors.values())
-        self._learn(assigned, off, clear)
-        self._look_at(assigned, clear, features)
-        self._cov = inverses(total)
-        self._mean = np.einsum("nij,nj->ni", self._cov, total_vector)
-        self._sitting = self._sitting + sum(sits.values())
+        missed = {name: self._miss_weights(name) for name in boxes}
+        said = associate(self.cameras, boxes, people, alike, missed, s, self.detectors)
+        self._learn(said)
+        self._look_at(said.boxes, said.clear, features)
+        self._cov = inverses(people.prior + said.said)
+        self._mean = np.einsum("nij,nj->ni", self._cov, people.vector + said.said_vector)
+        self._sitting = self._sitting + said.sits
         seen = np.zeros(count, bool)
-        for name, columns in assigned.items():
+        for name, columns in said.boxes.items():
             place = self._places[name]
             seen |= columns >= 0
-            expected = (columns < 0) & (chances[name] >= 0.3)
+            expected = (columns < 0) & (said.chances[name] >= _EXPECTED)
             self._misses[:, place] = np.where(expected, self._misses[:, place] + 1, 0)
-        as_two = evidence_of_two(
-            prior,
-            prior_vector,
-            total - prior,
-            total_vector - prior_vector,
-            self._mean[:, :2],
-            np.stack([assigned[name] >= 0 for name in boxes], axis=1),
-            np.stack([chances[name] for name in boxes], axis=1),
-            self._seniority(),
-            s.duplicates,
-        )
-        self._odds = self._odds + np.minimum(sum(evidence.values()), as_two)
-        self._odds = np.minimum(self._odds, s.certainty) - np.where(seen, 0.0, s.leaving * self._step)
+        self._odds = np.minimum(self._odds + said.evidence, s.certainty) - np.where(seen, 0.0, s.leaving * self._step)
         self._seen[seen] = self._time
-        return assigned
+        return said.boxes
 
     def _seniority(self) -> Ints:
         """Return (N,) the rank of each track, 0 for the best known: confirmed ones first, then by age."""
@@ -264,17 +200,15 @@ class FloorTracker:
         place[np.lexsort((self._ids, ~self._confirmed))] = np.arange(len(self._ids))
         return place
 
-    def _learn(
-        self, assigned: Mapping[str, Ints], off: Mapping[str, Array], clear: Mapping[str, NDArray[np.bool_]]
-    ) -> None:
+    def _learn(self, said: Associated) -> None:
         """Let the model of the detectors follow: people whom another camera sees are surely there."""
-        cameras = np.sum([rows >= 0 for rows in assigned.values()], axis=0)
-        for name, rows in assigned.items():
+        cameras = np.sum([rows >= 0 for rows in said.boxes.values()], axis=0)
+        for name, rows in said.boxes.items():
             found = rows >= 0
             sure = self._confirmed & (cameras - found > 0)
-            distances = off[name][sure[found]]
+            distances = said.off[name][sure[found]]
             self.detectors.boxes_were_off(distances[np.isfinite(distances)])
-            asked = sure & clear[name]
+            asked = sure & said.clear[name]
             self.detectors.people_were_found(int((asked & found).sum()), int(asked.sum()))
 
     def _look_at(
@@ -291,21 +225,10 @@ class FloorTracker:
             rows = np.flatnonzero((columns >= 0) & (clear[name] | ~self._looks.known))
             self._looks.learn(rows, vectors[columns[rows]])
 
-    def _otherwise(self, fit: Array, chance: Array, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
-        """Return how well each assigned box (K,) would be explained by somebody better known than its track, in nats.
-
-        Who has no box in this camera could take it; who has one may have been found twice.
-        """
-        free = np.ones(len(self._ids), bool)
-        free[rows] = False
-        other = fit + np.where(free, -np.log1p(-chance), np.log(self.settings.duplicates))[:, None]
-        place = self._seniority()
-        senior = place[:, None] < place[rows]
-        return np.maximum(0.0, np.where(senior, other[:, columns], -np.inf).max(axis=0, initial=-np.inf))
-
-    def _miss(self, chance: Array, name: str) -> Array:
+    def _miss_weights(self, name: str) -> Array:
+        """Return (N,) how much a miss by a camera says: less where it follows another, detectors fail for seconds."""
         again = self._misses[:, self._places[name]] > 0
-        return np.log1p(-chance) * np.where(again, self._news() * _MISS, _MISS)
+        return np.where(again, self._news() * _MISS, _MISS)
 
     def _news(self) -> float:
         """Return how much of what is seen now was not decided by what was seen before, 0 to 1."""
@@ -319,6 +242,7 @@ class FloorTracker:
             if len(self._ids) and len(found):
                 view = PostureViews.of(self.cameras[name], self._mean, self._confirmed, self._sitting)
                 density, *_ = view.likelihood(self._cov, found, self.settings, self.detectors.scale)
+                density = np.maximum(density, view.secondary(found))
                 fit = density - found.log_clutter + np.log(self.settings.duplicates)
                 result[name] = fit[by].max(axis=0, initial=-np.inf)
         return result
