@@ -11,7 +11,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from apps.calibrate import calibrate
 from apps.demo_commands import demo, simulate
+from apps.evaluate import app as evaluate
 from apps.reid import app as reid
 
 __all__ = ["app", "main"]
@@ -259,7 +261,9 @@ def _fail(message: str, code: int) -> NoReturn:
 
 app.command()(_stoppable()(demo))
 app.command()(_stoppable()(simulate))
+app.command()(_stoppable()(calibrate))
 app.add_typer(reid, name="reid")
+app.add_typer(evaluate, name="evaluate")
 
 if __name__ == "__main__":
     main()

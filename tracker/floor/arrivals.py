@@ -33,7 +33,7 @@ _FARTHEST = 60.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrival:
-    """A new track: its state (5,), covariance (5, 5), log odds of being a person and of sitting, its boxes by camera."""
+    """A new track: state (5,), covariance (5, 5), log odds of being a person and of sitting, and boxes by camera."""
 
     mean: Array
     covariance: Array
@@ -54,8 +54,9 @@ def arrivals(
 ) -> list[Arrival]:
     """Return new tracks from boxes that are ``left``, the best first, far enough apart not to disturb each other.
 
-    ``rate_of`` tells how many new people an image would hold, were it everywhere as at places (N, 2). Each box begins a candidate where it puts a person on the floor;
-    every other camera adds the box that fits best.
+    ``rate_of`` tells how many new people an image would hold, were it everywhere as at places (N, 2). Each box begins a
+    candidate where it puts a person on the floor, in every way that it can be read; every other camera adds the box
+    that fits best.
     """
     names = [name for name in boxes if len(left[name])]
     seeds = [_seeds(cameras[name], boxes[name], left[name], settings, detectors.scale) for name in names]
@@ -97,7 +98,9 @@ def arrivals(
             score[good] += np.minimum(value[good], _MOST_EVIDENCE)
             rest = others[value[others] <= missed[others]]
             score[rest] += missed[rest]
-            mean, cov = _estimate(mean, sitting, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale)
+            mean, cov = _estimate(
+                mean, sitting, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale
+            )
         else:
             score[others] += missed[others]
     mean, cov = _estimate(mean, sitting, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale)
@@ -134,9 +137,7 @@ class _Seeds:
     fit: Array
 
 
-def _seeds(
-    camera: FloorCamera, boxes: Boxes, rows: NDArray[np.intp], settings: FloorSettings, scale: float
-) -> _Seeds:
+def _seeds(camera: FloorCamera, boxes: Boxes, rows: NDArray[np.intp], settings: FloorSettings, scale: float) -> _Seeds:
     """Read each of the boxes as somebody who stands, who sits, and of whom the feet are hidden."""
     sides = boxes.sides[rows]
     middle = (sides[:, 0] + sides[:, 2]) / 2
@@ -151,16 +152,16 @@ def _seeds(
         with np.errstate(invalid="ignore", divide="ignore"):
             per_metre = view.jacobian[:, 1, 2]
             tall = view.boxes[:, 3] - view.boxes[:, 1]
-            noise = (scale * np.hypot(settings.top_noise, settings.bottom_noise) * tall) ** 2 + 2 * settings.pixel_noise**2
+            noise = (
+                scale * np.hypot(settings.top_noise, settings.bottom_noise) * tall
+            ) ** 2 + 2 * settings.pixel_noise**2
             variance = settings.height_deviation**2 + view.slack**2 + noise / per_metre**2
             off = (sides[:, 1] - view.boxes[:, 1]) / per_metre
             fit = -0.5 * off**2 / variance + (0.0 if low else np.log1p(-settings.hidden_feet))
         odds = usual + 2.0 if low else usual - 2.0
         fit += np.log(sitting_chance(np.array(usual if low else -usual)))
         parts.append((places, np.where(kept, fit, -np.inf), HEAD_AND_FEET + SEATED_CASES * low, odds))
-    places = camera.to_floor(
-        np.column_stack([middle, sides[:, 1]]), settings.person_height, maximum_distance=_FARTHEST
-    )
+    places = camera.to_floor(np.column_stack([middle, sides[:, 1]]), settings.person_height, maximum_distance=_FARTHEST)
     fit = np.where(boxes.bottom_cut[rows], 0.0, np.log(settings.hidden_feet))
     parts.append((places, np.where(boxes.top_cut[rows], -np.inf, fit), NO_FEET, usual))
     everything = _Seeds(

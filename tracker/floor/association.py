@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from tracker.floor.dealing import dealt
 from tracker.floor.detector_model import DetectorModel
 from tracker.floor.doubles import evidence_of_two
 from tracker.floor.likelihood import Boxes, inverses
+from tracker.floor.packing import packed
 from tracker.floor.posture import PostureViews
 from tracker.floor.settings import FloorSettings
 from tracker.floor.view import FULLY_SEEN
@@ -25,6 +27,8 @@ Ints = NDArray[np.int64]
 
 #: most that one box may say for a person's being there, nats
 _MOST_EVIDENCE = 6.0
+#: nats by which a box that is left may be too bad for somebody, and yet gives reason to look again
+_DOUBT = 3.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +62,7 @@ class Associated:
         chances: camera → (N,) how likely each was to be found.
         evidence: (N,) nats that speak for each one's being there, and not being another that is better known.
         clear: camera → (N,) who is certain and wholly seen.
-        off: camera → squared Mahalanobis distances of the assigned boxes, in the order of the people; NaN: not whole.
+        off: camera → (N,) squared Mahalanobis distances of their boxes; NaN: none, or not whole.
     """
 
     boxes: dict[str, Ints]
@@ -93,71 +97,184 @@ def associate(
         miss_weights: camera → (N,) how much a miss says.
         settings, detectors: of the tracker.
     """
+    names = list(boxes)
     count = len(people.prior)
-    assigned = {name: np.full(count, -1, np.int64) for name in boxes}
-    matrices = {name: np.zeros((count, 5, 5)) for name in boxes}
-    vectors = {name: np.zeros((count, 5)) for name in boxes}
-    evidence = {name: np.zeros(count) for name in boxes}
-    sits = {name: np.zeros(count) for name in boxes}
-    chances = {name: np.zeros(count) for name in boxes}
-    clear = {name: np.zeros(count, bool) for name in boxes}
-    off = {name: np.zeros(0) for name in boxes}
-    total, total_vector = people.prior.copy(), people.vector.copy()
-    for round_ in range(settings.rounds if count else 0):
-        for name, found in boxes.items():
-            # What this camera itself said before is left out, or it would only confirm itself.
-            others, others_vector = total - matrices[name], total_vector - vectors[name]
-            cov = inverses(others)
-            mean = np.einsum("nij,nj->ni", cov, others_vector)
-            others_say = people.sitting + sum(sits.values()) - sits[name]
-            view = PostureViews.of(cameras[name], mean, people.certain, others_say)
-            chance = view.chance(detectors.rate)
-            density, cases, distances, said = view.likelihood(cov, found, settings, detectors.scale)
-            clutter = clutter_density(view, found, people.certain, settings)
-            fit = density - clutter + np.log(chance)[:, None] + alike[name]
-            rows, columns = assign(-(fit - np.log1p(-chance)[:, None] + people.weight[:, None]), 0.0)
-            assigned[name] = np.full(count, -1, np.int64)
-            assigned[name][rows] = columns
-            off[name] = distances[rows, columns]
-            clear[name] = people.certain & (view.visible >= FULLY_SEEN)
-            chances[name] = chance
-            evidence[name] = np.log1p(-chance) * miss_weights[name]
-            value = fit[rows, columns] - _otherwise(fit, chance, rows, columns, people.senior, settings)
-            evidence[name][rows] = np.minimum(value, _MOST_EVIDENCE)
-            matrices[name], vectors[name] = np.zeros((count, 5, 5)), np.zeros((count, 5))
-            matrices[name][rows], vectors[name][rows] = view[rows].say(
-                mean[rows], found[columns], cases[rows, columns], settings, detectors.scale
-            )
-            sits[name] = np.zeros(count)
-            sits[name][rows] = said[rows, columns]
-            total, total_vector = others + matrices[name], others_vector + vectors[name]
-        if round_ + 1 < settings.rounds:
-            deal = dealt(
-                people.prior, people.vector, total - people.prior, total_vector - people.vector, people.weight
-            )
-            for name in boxes:
-                assigned[name], sits[name] = assigned[name][deal], sits[name][deal]
-                matrices[name], vectors[name] = matrices[name][deal], vectors[name][deal]
-            total = people.prior + sum(matrices.values())
-            total_vector = people.vector + sum(vectors.values())
-    said_all, vector_all = total - people.prior, total_vector - people.vector
-    all_evidence = np.sum([*evidence.values(), np.zeros(count)], axis=0)
-    if count and boxes:
-        places = np.einsum("nij,nj->ni", inverses(total), total_vector)[:, :2]
-        found_in = np.stack([assigned[name] >= 0 for name in boxes], axis=1)
-        seen_at = np.stack([chances[name] for name in boxes], axis=1)
-        as_two = evidence_of_two(
-            people.prior, people.vector, said_all, vector_all, places, found_in, seen_at, people.senior,
-            settings.duplicates,
+    if not count or not names:
+        nothing = {name: np.zeros(count) for name in names}
+        return Associated(
+            {name: np.full(count, -1, np.int64) for name in names}, np.zeros((count, 5, 5)), np.zeros((count, 5)),
+            np.zeros(count), nothing, np.zeros(count), {name: np.zeros(count, bool) for name in names},
+            {name: np.full(count, np.nan) for name in names},
         )  # fmt: skip
-        all_evidence = np.minimum(all_evidence, as_two)
-    sitting = np.sum([*sits.values(), np.zeros(count)], axis=0)
-    return Associated(assigned, said_all, vector_all, sitting, chances, all_evidence, clear, off)
+    solver = _Solver(cameras, boxes, people, alike, miss_weights, settings, detectors)
+    best = solver.solved(names)
+    if len(names) > 1 and solver.doubtful(best):
+        turns = np.linspace(0, len(names), min(len(names), settings.starts), endpoint=False).astype(int)[1:].tolist()
+        others = [solver.solved(names[turn:] + names[:turn], unless=best) for turn in turns]
+        different = [one for one in others if one is not best]
+        if different:
+            best = _best_of(solver, [best, *different], count)
+    said = np.sum(list(best.matrices.values()), axis=0)
+    vector = np.sum(list(best.vectors.values()), axis=0)
+    places = np.einsum("nij,nj->ni", inverses(people.prior + said), people.vector + vector)[:, :2]
+    as_two = evidence_of_two(
+        people.prior, people.vector, said, vector, places,
+        np.stack([best.boxes[name] >= 0 for name in names], axis=1),
+        np.stack([best.chances[name] for name in names], axis=1),
+        people.senior, settings.duplicates,
+    )  # fmt: skip
+    return Associated(
+        best.boxes, said, vector, np.sum(list(best.sits.values()), axis=0), best.chances,
+        np.minimum(np.sum(list(best.evidence.values()), axis=0), as_two), best.clear, best.off,
+    )  # fmt: skip
 
 
-def clutter_density(
-    view: PostureViews, found: Boxes, certain: NDArray[np.bool_], settings: FloorSettings
-) -> Array:
+@dataclass(slots=True, eq=False)
+class _Solution:
+    """One way to assign all boxes, camera by camera: arrays (N, …) for N people; ``score`` (N,) is how well it fits."""
+
+    score: Array
+    boxes: dict[str, Ints] = field(default_factory=dict)
+    matrices: dict[str, Array] = field(default_factory=dict)
+    vectors: dict[str, Array] = field(default_factory=dict)
+    sits: dict[str, Array] = field(default_factory=dict)
+    chances: dict[str, Array] = field(default_factory=dict)
+    evidence: dict[str, Array] = field(default_factory=dict)
+    clear: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    off: dict[str, Array] = field(default_factory=dict)
+    wanted: dict[str, bool] = field(default_factory=dict)
+
+    def holds(self, boxes: Mapping[str, Ints]) -> bool:
+        """Return whether everybody has these boxes."""
+        return all(np.array_equal(rows, boxes[name]) for name, rows in self.boxes.items())
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Return the fields that have an array for each camera."""
+        return [self.boxes, self.matrices, self.vectors, self.sits, self.chances, self.evidence, self.clear, self.off]
+
+
+class _Solver:
+    def __init__(
+        self,
+        cameras: Mapping[str, FloorCamera],
+        boxes: Mapping[str, Boxes],
+        people: Expected,
+        alike: Mapping[str, Array],
+        miss_weights: Mapping[str, Array],
+        settings: FloorSettings,
+        detectors: DetectorModel,
+    ) -> None:
+        self._cameras, self._boxes, self._people, self._alike = cameras, boxes, people, alike
+        self._miss_weights, self._settings, self._detectors = miss_weights, settings, detectors
+        self._count = len(people.prior)
+
+    def solved(self, names: Sequence[str], unless: _Solution | None = None) -> _Solution:
+        """Return the assignment reached by taking the cameras in this order; ``unless``, once it is the same."""
+        count, people = self._count, self._people
+        one = _Solution(score=np.zeros(count))
+        for name in self._boxes:
+            one.boxes[name] = np.full(count, -1, np.int64)
+            one.matrices[name], one.vectors[name] = np.zeros((count, 5, 5)), np.zeros((count, 5))
+            one.sits[name] = np.zeros(count)
+        total, total_vector = people.prior.copy(), people.vector.copy()
+        for round_ in range(self._settings.rounds):
+            before = dict(one.boxes)
+            for name in names:
+                # What this camera itself said before is left out, or it would only confirm itself.
+                others, others_vector = total - one.matrices[name], total_vector - one.vectors[name]
+                self._assign(one, name, others, others_vector, people.sitting + sum(one.sits.values()) - one.sits[name])
+                total, total_vector = others + one.matrices[name], others_vector + one.vectors[name]
+            if round_ and one.holds(before):
+                break
+            if unless is not None and one.holds(unless.boxes):
+                return unless
+            if round_ + 1 < self._settings.rounds:
+                deal = dealt(
+                    people.prior, people.vector, total - people.prior, total_vector - people.vector, people.weight
+                )
+                for name in names:
+                    one.boxes[name], one.sits[name] = one.boxes[name][deal], one.sits[name][deal]
+                    one.matrices[name], one.vectors[name] = one.matrices[name][deal], one.vectors[name][deal]
+                total = people.prior + sum(one.matrices.values())
+                total_vector = people.vector + sum(one.vectors.values())
+        return one
+
+    def _assign(self, one: _Solution, name: str, information: Array, vector: Array, sitting: Array) -> None:
+        """Assign the boxes of one camera to who is expected with this information."""
+        count, people, found = self._count, self._people, self._boxes[name]
+        fit, chance, view, mean, cases, distances, said = self._fit(name, information, vector, sitting)
+        worth = fit - np.log1p(-chance)[:, None] + people.weight[:, None]
+        rows, columns = assign(-worth, 0.0)
+        left = np.ones(len(found), bool)
+        left[columns] = False
+        one.wanted[name] = bool((worth[:, left] > -_DOUBT).any())
+        one.boxes[name] = np.full(count, -1, np.int64)
+        one.boxes[name][rows] = columns
+        one.off[name] = np.full(count, np.nan)
+        one.off[name][rows] = distances[rows, columns]
+        one.clear[name] = people.certain & (view.visible >= FULLY_SEEN)
+        one.chances[name] = chance
+        one.evidence[name] = np.log1p(-chance) * self._miss_weights[name]
+        value = fit[rows, columns] - _otherwise(fit, chance, rows, columns, people.senior, self._settings)
+        one.evidence[name][rows] = np.minimum(value, _MOST_EVIDENCE)
+        one.matrices[name], one.vectors[name] = np.zeros((count, 5, 5)), np.zeros((count, 5))
+        one.matrices[name][rows], one.vectors[name][rows] = view[rows].say(
+            mean[rows], found[columns], cases[rows, columns], self._settings, self._detectors.scale
+        )
+        one.sits[name] = np.zeros(count)
+        one.sits[name][rows] = said[rows, columns]
+
+    def _fit(self, name: str, information: Array, vector: Array, sitting: Array) -> tuple[Any, ...]:
+        s, found, certain = self._settings, self._boxes[name], self._people.certain
+        cov = inverses(information)
+        mean = np.einsum("nij,nj->ni", cov, vector)
+        view = PostureViews.of(self._cameras[name], mean, certain, sitting)
+        chance = view.chance(self._detectors.rate)
+        density, cases, distances, said = view.likelihood(cov, found, s, self._detectors.scale)
+        fit = density - clutter_density(view, found, certain, s) + np.log(chance)[:, None] + self._alike[name]
+        return fit, chance, view, mean, cases, distances, said
+
+    def doubtful(self, one: _Solution) -> bool:
+        """Return whether somebody was missed who should have been found, or a box is left that somebody may have."""
+        certain = self._people.certain
+        return any(
+            one.wanted[name] or ((one.boxes[name] < 0) & (one.chances[name] >= 0.5) & certain).any()
+            for name in self._boxes
+        )
+
+    def scored(self, one: _Solution) -> None:
+        """Fill in how well the boxes of all cameras fit each person together: by the chain rule, camera by camera."""
+        people = self._people
+        total, total_vector, sitting = people.prior.copy(), people.vector.copy(), people.sitting.copy()
+        one.score = np.zeros(self._count)
+        for name in self._boxes:
+            fit, chance, *_ = self._fit(name, total, total_vector, sitting)
+            rows = np.flatnonzero(one.boxes[name] >= 0)
+            gain = np.log1p(-chance)
+            gain[rows] = fit[rows, one.boxes[name][rows]] + people.weight[rows]
+            one.score += np.maximum(gain, -1e3)
+            total, total_vector = total + one.matrices[name], total_vector + one.vectors[name]
+            sitting = sitting + one.sits[name]
+
+
+def _best_of(solver: _Solver, solutions: Sequence[_Solution], count: int) -> _Solution:
+    """Return the best that can be put together of several solutions: one's way for each person, no box twice."""
+    for one in solutions:
+        solver.scored(one)
+    names = list(solutions[0].boxes)
+    rows = np.stack([np.stack([one.boxes[name] for name in names], axis=1) for one in solutions])
+    scores = np.stack([one.score for one in solutions])
+    chosen = packed(rows, scores)
+    result = solutions[0]
+    people = np.arange(count)
+    # All of them were read above; the first is put together anew in place.
+    for place, part in enumerate(result.parts()):
+        for name in names:
+            part[name] = np.stack([one.parts()[place][name] for one in solutions])[chosen, people]
+    return result
+
+
+def clutter_density(view: PostureViews, found: Boxes, certain: NDArray[np.bool_], settings: FloorSettings) -> Array:
     """Return the log density (N, M) of boxes that are not of each person: of nobody, or second ones of others."""
     second = np.log(settings.duplicates) + view.secondary(found)
     second[~certain] = -np.inf

@@ -44,8 +44,9 @@ def evidence_of_two(
     """
     result = np.full(len(prior), np.inf)
     gap = np.hypot(*(places[:, None] - places[None]).transpose(2, 0, 1))
-    held = found.any(axis=1)
-    junior, elder = np.nonzero((gap < _REACH) & (senior[:, None] > senior[None]) & held[:, None])
+    held = np.asarray(found.any(axis=1), bool)
+    near = np.asarray((gap < _REACH) & (senior[:, None] > senior[None]), bool) & held[:, None]
+    junior, elder = np.nonzero(near)
     if not len(junior):
         return result
     alone = _worth(prior, prior_vector, said, said_vector)

@@ -11,9 +11,9 @@ from tracker.floor.settings import FloorSettings
 from tracker.floor.view import View
 
 __all__ = [
+    "CASES",
     "HEAD_AND_FEET",
     "NO_FEET",
-    "CASES",
     "NO_HEAD",
     "ROUGHLY",
     "Boxes",

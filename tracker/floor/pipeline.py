@@ -14,7 +14,8 @@ from tracker.cross_camera.identities import Identities
 from tracker.cross_camera.identity_settings import CameraObservations
 from tracker.detections import Detections
 from tracker.errors import InputError
-from tracker.floor.tracker import FloorPeople, FloorTracker
+from tracker.floor.people import FloorPeople
+from tracker.floor.tracker import FloorTracker
 from tracker.geometry.floor_camera import FloorCamera
 from tracker.geometry.room_checks import check_room_camera
 from tracker.pipeline import CameraResult, PipelineSettings, StageTimes, crop_of

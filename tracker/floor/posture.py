@@ -12,7 +12,15 @@ from tracker.floor.settings import FloorSettings
 from tracker.floor.view import View, detection_chance, look
 from tracker.geometry.floor_camera import FloorCamera
 
-__all__ = ["SEATED_CASES", "SEATED_SHARE", "SEATED_SLACK", "PostureViews", "sitting_chance", "sitting_later", "usual_odds"]
+__all__ = [
+    "SEATED_CASES",
+    "SEATED_SHARE",
+    "SEATED_SLACK",
+    "PostureViews",
+    "sitting_chance",
+    "sitting_later",
+    "usual_odds",
+]
 
 Array = NDArray[np.float64]
 
@@ -22,8 +30,8 @@ SEATED_SHARE, SEATED_SLACK = 0.74, 0.07
 SEATED_CASES = len(CASES)
 #: most that one box says of the posture, nats
 _MOST = 2.0
-#: log odds of sitting never leave this
-_CERTAIN = 6.0
+#: log odds of sitting never leave the first, and beyond the second the other posture is not considered
+_CERTAIN, _BEYOND_DOUBT = 6.0, 4.5
 
 
 def sitting_chance(odds: Array) -> Array:
@@ -62,10 +70,13 @@ class PostureViews:
         """Look at people of ``states`` (N, 5) who sit at log ``odds`` (N,); who is ``certain`` hides others."""
         hiding = np.where(odds > 0, SEATED_SHARE, 1.0)
         return cls(
-            look(camera, states, certain, hiding=hiding),
-            look(camera, states, certain, share=SEATED_SHARE, slack=SEATED_SLACK, hiding=hiding),
+            look(camera, states, certain, hiding=hiding, asked=odds < _BEYOND_DOUBT),
+            look(
+                camera, states, certain, share=SEATED_SHARE, slack=SEATED_SLACK, hiding=hiding,
+                asked=odds > -_BEYOND_DOUBT,
+            ),
             odds,
-        )
+        )  # fmt: skip
 
     def __getitem__(self, rows: NDArray[np.intp] | slice) -> PostureViews:
         return PostureViews(self.standing[rows], self.seated[rows], self.odds[rows])
@@ -78,11 +89,13 @@ class PostureViews:
     @property
     def in_front(self) -> NDArray[np.bool_]:
         """(N,) who is in front of the camera."""
-        return np.isfinite(self.standing.boxes).all(axis=1)
+        seen = np.isfinite([self.standing.boxes, self.seated.boxes]).all(axis=2)
+        return np.asarray(seen.any(axis=0), bool)
 
     def chance(self, rate: float) -> Array:
         """Return (N,) how likely each is detected, where those wholly seen are at ``rate``."""
         sits = sitting_chance(self.odds)
+        sits = np.where(np.abs(self.odds) < _BEYOND_DOUBT, sits, self.odds > 0)
         return detection_chance(self.standing, rate) * (1 - sits) + detection_chance(self.seated, rate) * sits
 
     def likelihood(
@@ -93,11 +106,12 @@ class PostureViews:
         Returns: log densities (N, M); cases (N, M) for ``say``; squared distances (N, M), NaN but for whole boxes of
         who stands; nats (N, M) by which each box speaks for sitting.
         """
-        upright, case, distance = box_log_likelihood(self.standing, covariance, boxes, settings, scale)
-        low, low_case, _ = box_log_likelihood(self.seated, covariance, boxes, settings, scale)
+        upright, case, distance = self._part(self.standing, covariance, boxes, settings, scale)
+        low, low_case, _ = self._part(self.seated, covariance, boxes, settings, scale)
         sits = sitting_chance(self.odds)[:, None]
         with np.errstate(invalid="ignore"):
             said = np.nan_to_num(np.clip(low - upright, -_MOST, _MOST))
+            said[np.abs(self.odds) >= _BEYOND_DOUBT] = 0
             stands_at, sits_at = upright + np.log(1 - sits), low + np.log(sits)
         lower = sits_at > stands_at
         return (
@@ -106,6 +120,20 @@ class PostureViews:
             np.where(lower, np.nan, distance),
             said,
         )
+
+    @staticmethod
+    def _part(
+        view: View, covariance: Array, boxes: Boxes, settings: FloorSettings, scale: float
+    ) -> tuple[Array, NDArray[np.int64], Array]:
+        """Return ``box_log_likelihood`` of those who are in this view."""
+        rows = np.flatnonzero(np.isfinite(view.boxes).all(axis=1))
+        shape = (len(view.boxes), len(boxes))
+        density, case, distance = np.full(shape, -np.inf), np.zeros(shape, np.int64), np.full(shape, np.nan)
+        if len(rows) and len(boxes):
+            density[rows], case[rows], distance[rows] = box_log_likelihood(
+                view[rows], covariance[rows], boxes, settings, scale
+            )
+        return density, case, distance
 
     def secondary(self, boxes: Boxes) -> Array:
         """Return ``secondary_log_density`` (N, M) of boxes, in the likelier posture."""

@@ -1,4 +1,4 @@
-"""A finished run looked at again: every instant with what came before and what came after, and trajectories relinked."""
+"""A finished run looked at again: every instant with what came before and after, and trajectories relinked."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from tracker.floor.association import Expected, associate
 from tracker.floor.detector_model import DetectorModel
 from tracker.floor.likelihood import Boxes, inverses
 from tracker.floor.movement import movement
+from tracker.floor.people import FloorPeople
 from tracker.floor.posture import PostureViews, sitting_later, usual_odds
 from tracker.floor.settings import FloorSettings
 from tracker.geometry.floor_camera import FloorCamera
 
-__all__ = ["Look", "Refined", "refined"]
+__all__ = ["Look", "refined"]
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -54,16 +55,6 @@ class Look:
     covariances: Array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Refined:
-    """Who was where at one instant, looked at from the end: as ``Look``, with people who are there for certain."""
-
-    time: float
-    ids: Ints
-    rows: dict[str, Ints]
-    means: Array
-
-
 @dataclass(slots=True, eq=False)
 class _Chain:
     """One trajectory: what each instant's boxes say of it, by the number of the instant."""
@@ -85,7 +76,7 @@ def refined(
     detectors: DetectorModel,
     sweeps: int = 2,
     advance: Callable[[], None] | None = None,
-) -> list[Refined]:
+) -> list[FloorPeople]:
     """Return a run's people, looked at again.
 
     A smoother: messages from the future are passed back over the trajectories as they are; then, instant by instant,
@@ -272,7 +263,8 @@ class _Run:
             prior[rows], np.einsum("nij,nj->ni", prior, mean[recent])[rows], matrix[columns], vector[columns]
         )
         born = [self._born(tails[k].place) for k in here.tolist()]
-        birth = _BIRTH + _agreement(np.stack([one for one, _ in born]), np.stack([one for _, one in born]), matrix, vector)
+        unknown, unknown_vector = (np.stack(part) for part in zip(*born))
+        birth = _BIRTH + _agreement(unknown, unknown_vector, matrix, vector)
         value += _AS_IT_WAS * (as_it_was[None] == recent[:, None])
         value -= np.where(alive[recent], _END, 0.0)[:, None]
         taken, given = assign(-(value - birth[None]), 0.0)
@@ -284,9 +276,11 @@ class _Run:
     def _places(matrix: Array, vector: Array) -> Array:
         flat = matrix[:, :2, :2] + 1e-6 * np.eye(2)
         # Heights are near what is usual; velocities are left out.
-        return np.linalg.solve(flat, (vector[:, :2] - 1.7 * matrix[:, :2, 4])[..., None])[..., 0]
+        return np.asarray(
+            np.linalg.solve(flat, (vector[:, :2] - 1.7 * matrix[:, :2, 4])[..., None])[..., 0], np.float64
+        )
 
-    def smoothed(self, chains: Sequence[_Chain]) -> list[Refined]:
+    def smoothed(self, chains: Sequence[_Chain]) -> list[FloorPeople]:
         """Return where the people were, with what came before and after."""
         s = self._settings
         future = self._from_the_future(chains)
@@ -303,7 +297,7 @@ class _Run:
                     cov[index] = np.linalg.inv(matrix)
                     mean[index] = cov[index] @ vector
             here = np.array([k for k, one in enumerate(chains) if one.start <= number <= one.end], np.int64)
-            means = np.zeros((0, 5))
+            means, covs = np.zeros((0, 5)), np.zeros((0, 5, 5))
             if len(here):
                 prior = inverses(cov[here])
                 vector = np.einsum("nij,nj->ni", prior, mean[here])
@@ -313,13 +307,14 @@ class _Run:
                         vector[place] += chains[index].vector[number]
                 cov[here] = inverses(prior)
                 mean[here] = np.einsum("nij,nj->ni", cov[here], vector)
-                both = inverses(prior + future[number][0][here])
-                means = np.einsum("nij,nj->ni", both, vector + future[number][1][here])
+                covs = inverses(prior + future[number][0][here])
+                means = np.einsum("nij,nj->ni", covs, vector + future[number][1][here])
             rows = {
                 name: np.array([chains[k].rows.get(number, {}).get(name, -1) for k in here.tolist()], np.int64)
                 for name in look.boxes
             }
-            result.append(Refined(look.time, here + 1, rows, means))
+            sure = np.ones(len(here), bool)
+            result.append(FloorPeople(here + 1, means[:, :2], means[:, 2:4], means[:, 4], covs[:, :2, :2], rows, sure))
         return result
 
 

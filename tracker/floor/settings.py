@@ -20,7 +20,7 @@ class FloorSettings(BaseModel):
     velocity_seconds: float = Field(
         default=3.0, gt=0, description="after which an unseen walker's velocity is forgotten"
     )
-    height_change: float = Field(default=0.02, ge=0, description="of people's height, as it seems, metres in one second")
+    height_change: float = Field(default=0.02, ge=0, description="of heights, as it seems, metres a second")
     sitting_down: float = Field(default=0.02, gt=0, description="how often who stands sits down, per second")
     rising: float = Field(default=0.1, gt=0, description="how often who sits rises, per second")
     # boxes, as shares of their height
@@ -51,3 +51,4 @@ class FloorSettings(BaseModel):
     certainty: float = Field(default=12.0, description="log odds are not let above this")
     memory_seconds: float = Field(default=4.0, gt=0, description="nobody is awaited for longer where they went unseen")
     rounds: int = Field(default=3, ge=1, description="of assigning and estimating anew")
+    starts: int = Field(default=4, ge=1, description="cameras that have the first say in turn, where there is doubt")

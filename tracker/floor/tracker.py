@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,9 @@ from tracker.floor.detector_model import DetectorModel
 from tracker.floor.likelihood import Boxes, inverses, measured_boxes
 from tracker.floor.looks import Looks
 from tracker.floor.movement import movement
+from tracker.floor.people import FloorPeople
 from tracker.floor.posture import SEATED_SHARE, PostureViews, sitting_later
+from tracker.floor.refinement import Look, refined
 from tracker.floor.settings import FloorSettings
 from tracker.floor.undetected import Undetected
 from tracker.geometry.floor_camera import FloorCamera
@@ -37,46 +38,18 @@ _MOST_ARRIVALS = 50
 _EXPECTED = 0.3
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FloorPeople:
-    """Where people are at one instant.
-
-    Args:
-        ids: (N,) of tracks, never used twice.
-        positions: (N, 2) metres.
-        velocities: (N, 2) metres a second.
-        heights: (N,) metres.
-        covariances: (N, 2, 2) of the positions, square metres.
-        boxes: camera → (N,) row of its detections that is this person; -1 none.
-        confirmed: (N,) it is a person, not a false alarm.
-    """
-
-    ids: Ints
-    positions: Array
-    velocities: Array
-    heights: Array
-    covariances: Array
-    boxes: dict[str, Ints]
-    confirmed: NDArray[np.bool_]
-
-    @property
-    def seen(self) -> NDArray[np.bool_]:
-        """(N,) who is in some camera's box at this instant; the others are only expected where they are."""
-        seen = np.zeros(len(self.ids), bool)
-        for rows in self.boxes.values():
-            seen |= rows >= 0
-        return seen
-
-
 class FloorTracker:
     """Follows people on the floor.
 
     Args:
         cameras: name → calibrated camera.
         settings: ``None``: by default.
+        remember: keep the whole run, so that ``refined`` can look at it again.
     """
 
-    def __init__(self, cameras: Mapping[str, FloorCamera], settings: FloorSettings | None = None) -> None:
+    def __init__(
+        self, cameras: Mapping[str, FloorCamera], settings: FloorSettings | None = None, *, remember: bool = False
+    ) -> None:
         if not cameras:
             raise InputError("a floor tracker needs a calibrated camera; give at least one")
         self.cameras = dict(cameras)
@@ -98,7 +71,8 @@ class FloorTracker:
         self._misses = np.zeros((0, count), np.int64)
         self._looks = Looks(self.settings)
         self._undetected = Undetected(self.cameras, self.settings.person_height)
-        self._close: dict[tuple[int, int], list[int]] = {}
+        self._looks_back: list[Look] | None = [] if remember else None
+        self._were_confirmed: set[int] = set()
 
     def update(self, detections: Mapping[str, Detections], time: float) -> FloorPeople:
         """Take the detections of the cameras that looked at ``time`` (seconds, never going back).
@@ -133,10 +107,14 @@ class FloorTracker:
             known = self._explained(boxes, self._confirmed)
             self.detectors.boxes_were_nobody(sum(int((fit < 0).sum()) for fit in known.values()), len(boxes))
         self._arrive(boxes, assigned, explained)
-        self._merge(assigned)
+        self._crowd()
         self._leave(assigned)
         self._confirm()
         self._undetected.looked(self._step, self.detectors.rate, {name: self._screens(name) for name in boxes})
+        if self._looks_back is not None:
+            self._were_confirmed.update(self._ids[self._confirmed].tolist())
+            rows = {name: one.copy() for name, one in assigned.items()}
+            self._looks_back.append(Look(time, boxes, self._ids.copy(), rows, self._mean.copy(), self._cov.copy()))
         return FloorPeople(
             self._ids.copy(),
             self._mean[:, :2].copy(),
@@ -145,6 +123,23 @@ class FloorTracker:
             self._cov[:, :2, :2].copy(),
             assigned,
             self._confirmed.copy(),
+        )
+
+    def refined(self, advance: Callable[[], None] | None = None) -> list[FloorPeople]:
+        """Return who was where at every instant, looked at again with what came later (``refinement.refined``).
+
+        Everybody in it was there for certain; their numbers are not those that ``update`` gave.
+
+        Args:
+            advance: called ``2 × instants`` times, for a progress bar.
+
+        Raises:
+            InputError: the run was not remembered.
+        """
+        if self._looks_back is None:
+            raise InputError("a floor tracker looks again only at what it remembers; make it with remember=True")
+        return refined(
+            self.cameras, self._looks_back, self._were_confirmed, self.settings, self.detectors, advance=advance
         )
 
     # ------------------------------------------------------------------------------------------------------- motion
@@ -206,7 +201,7 @@ class FloorTracker:
         for name, rows in said.boxes.items():
             found = rows >= 0
             sure = self._confirmed & (cameras - found > 0)
-            distances = said.off[name][sure[found]]
+            distances = said.off[name][sure & found]
             self.detectors.boxes_were_off(distances[np.isfinite(distances)])
             asked = sure & said.clear[name]
             self.detectors.people_were_found(int((asked & found).sum()), int(asked.sum()))
@@ -308,8 +303,8 @@ class FloorTracker:
             rows = np.array([one.boxes.get(name, -1) for one in new], np.int64)
             assigned[name] = np.concatenate([assigned[name], rows])
 
-    def _merge(self, assigned: dict[str, Ints]) -> None:
-        """End the younger of two tracks that are in one place and never seen beside each other."""
+    def _crowd(self) -> None:
+        """Let it speak against the younger of two tracks that they are in one place."""
         count = len(self._ids)
         if count < 2:
             return
@@ -317,20 +312,6 @@ class FloorTracker:
         place = self._seniority()
         crowd = np.clip((_BESIDE - gap) / (_BESIDE - _INSIDE), 0, 1) * (place[:, None] > place)
         self._odds = self._odds - _CROWDED * self._news() * crowd.max(axis=1)
-        near = {}
-        ended = np.zeros(count, bool)
-        for first, second in zip(*np.nonzero(np.triu(gap < 0.6, 1))):
-            key = (int(self._ids[first]), int(self._ids[second]))
-            together, both = self._close.get(key, [0, 0])
-            together += 1
-            both += sum(int(rows[first] >= 0 and rows[second] >= 0) for rows in assigned.values())
-            near[key] = [together, both]
-            if together >= 3 and both == 0 and gap[first, second] < 0.5:
-                loser = second if self._odds[second] <= self._odds[first] + 3 else first
-                ended[loser] = True
-        self._close = near
-        if ended.any():
-            self._keep(~ended, assigned)
 
     def _leave(self, assigned: dict[str, Ints]) -> None:
         s = self.settings

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.errors import InputError
-from tracker.floor.tracker import FloorPeople
+from tracker.floor.people import FloorPeople
 
 __all__ = ["FloorTrajectories"]
 

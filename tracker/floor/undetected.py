@@ -31,6 +31,8 @@ _MISS, _AGAIN_SECONDS = 0.6, 0.5
 _LEAST = -9.0
 #: what one arrival adds at its place, in a second and within so many metres, and most that arrivals add
 _DOOR, _DOOR_SIZE, _BUSIEST = 0.02, 0.6, 0.2
+#: seconds that the first density is worth, and one arrival within so many metres
+_AT_FIRST, _EACH, _AROUND = 5.0, 5.0, 1.5
 #: metres around the place where somebody was lost
 _LOST, _LOST_SIZE = 0.1, 0.8
 
@@ -67,6 +69,8 @@ class Undetected:
             self._boxes[name] = np.where(there[:, None], box, np.nan)
             self._distances[name] = np.hypot(*(self._cells - camera.position[:2]).T)
         self._density = np.ones(self._shape)
+        self._events = np.zeros(self._shape)
+        self._time = 0.0
         self._doors = np.zeros(self._shape)
         self._waited = 0.0
 
@@ -90,12 +94,13 @@ class Undetected:
             return
         seconds, self._waited = self._waited, 0.0
         spread = _SPEED * np.sqrt(_STRAIGHT * seconds) / self._cell
-        density = gaussian_filter(self._density, spread, mode="constant", cval=1.0)
+        self._time += seconds
+        # Where nobody came from for long, nobody is likely to come from.
+        most = np.minimum((_AT_FIRST + self._events) / (_AT_FIRST + self._time), 1.0)
+        density = np.minimum(gaussian_filter(self._density, spread, mode="nearest"), most)
         missed = np.zeros(len(self._cells))
         for name, (boxes, distances) in screens.items():
-            visible, _ = visible_shares(
-                self._cameras[name], self._boxes[name], self._distances[name], boxes, distances
-            )
+            visible, _ = visible_shares(self._cameras[name], self._boxes[name], self._distances[name], boxes, distances)
             share = np.clip((np.nan_to_num(visible) - BLIND) / (FULLY_SEEN - BLIND), 0, 1)
             missed += np.log1p(-rate * share)
         missed *= _MISS * (1 - np.exp(-seconds / _AGAIN_SECONDS))
@@ -104,10 +109,12 @@ class Undetected:
 
     def came_in(self, place: Array) -> None:
         """Take that somebody new was found at ``place`` (2,)."""
+        self._events += _EACH * self._around(place, _AROUND)
         self._doors = np.minimum(self._doors + _DOOR * self._around(place, _DOOR_SIZE), _BUSIEST)
 
     def was_lost(self, place: Array) -> None:
         """Take that somebody was there who is not followed any longer."""
+        self._events += _EACH * self._around(place, _LOST_SIZE)
         self._density = np.minimum(self._density + _LOST * self._around(place, _LOST_SIZE), 1.0)
 
     def _around(self, place: Array, size: float) -> Array:

@@ -44,7 +44,9 @@ class View:
 
     def __getitem__(self, rows: NDArray[Any] | slice) -> View:
         """Return the view of some of the people."""
-        return View(self.boxes[rows], self.jacobian[rows], self.visible[rows], self.feet_visible[rows], self.slack[rows])
+        return View(
+            self.boxes[rows], self.jacobian[rows], self.visible[rows], self.feet_visible[rows], self.slack[rows]
+        )  # fmt: skip
 
 
 def detection_chance(view: View, rate: float) -> Array:
@@ -61,6 +63,7 @@ def look(
     share: float = 1.0,
     slack: float = 0.0,
     hiding: Array | None = None,
+    asked: NDArray[np.bool_] | None = None,
 ) -> View:
     """Return how people of ``states`` (N, 5: x, y, their velocities, height) look.
 
@@ -71,7 +74,29 @@ def look(
         share: of their height at which the people have their heads.
         slack: what to put down as ``View.slack``, metres.
         hiding: (N,) shares of their heights at which those who hide others have theirs; ``None``: 1.
+        asked: (N,) whose view is asked for; the others' is NaN. ``None``: everybody's.
     """
+    count = len(states)
+    distance = np.hypot(*(states[:, :2] - camera.position[:2]).T)
+    if hiding is None:
+        hiding = np.ones(count)
+    screens = camera.person_box(states[certain, 0], states[certain, 1], hiding[certain] * states[certain, 4])
+    rows = np.arange(count) if asked is None else np.flatnonzero(asked)
+    box, jacobian = _boxes(camera, states[rows], share)
+    visible, feet_visible = visible_shares(camera, box, distance[rows], screens, distance[certain])
+    if len(rows) == count:
+        return View(box, jacobian, visible, feet_visible, np.full(count, slack))
+    view = View(
+        np.full((count, 4), np.nan), np.full((count, 4, 3), np.nan), np.zeros(count), np.zeros(count),
+        np.full(count, slack),
+    )  # fmt: skip
+    view.boxes[rows], view.jacobian[rows] = box, jacobian
+    view.visible[rows], view.feet_visible[rows] = visible, feet_visible
+    return view
+
+
+def _boxes(camera: FloorCamera, states: Array, share: float) -> tuple[Array, Array]:
+    """Return predicted boxes (N, 4) and their derivatives (N, 4, 3) by x, y and height."""
     count = len(states)
     moved = np.repeat(states[None][..., [0, 1, 4]], 4, axis=0)
     for axis in range(3):
@@ -83,13 +108,7 @@ def look(
     with np.errstate(invalid="ignore"):
         seen = np.isfinite(box).all(axis=1) & np.isfinite(jacobian).all(axis=(1, 2))
         seen &= box[:, 3] - box[:, 1] >= _SMALLEST
-    box = np.where(seen[:, None], box, np.nan)
-    screens = box
-    if hiding is not None and np.any(hiding != share):
-        screens = camera.person_box(states[:, 0], states[:, 1], hiding * states[:, 4])
-    distance = np.hypot(*(states[:, :2] - camera.position[:2]).T)
-    visible, feet_visible = visible_shares(camera, box, distance, screens[certain], distance[certain])
-    return View(box, jacobian, visible, feet_visible, np.full(count, slack))
+    return np.where(seen[:, None], box, np.nan), jacobian
 
 
 def visible_shares(

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from benchmarks.cmc import cmc_detections, cmc_sequence, cmc_truth, evaluated_frames
-from benchmarks.world_metrics import FloorTracks, world_scores
-from tracker.floor.tracker import FloorTracker
-from tracker.floor.trajectories import FloorTrajectories
-from tracker.geometry.camera import Camera
-from tracker.geometry.projection_matrix import decompose_projection
+from benchmarks.floor_protocols import evaluate_scenes
+from benchmarks.floor_scenes import cmc_scene
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("detector", "mota", "idf1"), [("frcnn", 98.0, 99.0), ("fairmot", 98.0, 99.0)])
-def test_three_people_of_cmc1(data_root, detector, mota, idf1):
-    sequence = cmc_sequence(data_root / "data" / "cmc" / "CMC1")
-    detections, truth = cmc_detections(sequence, detector), cmc_truth(sequence)
-    cameras = {}
-    for camera in sequence.cameras:
-        intrinsics, rotation, translation = decompose_projection(camera.projection)
-        cameras[camera.name] = Camera(camera.name, *camera.image_size, intrinsics, np.zeros(5), rotation, translation)
-    tracker, trajectories = FloorTracker(cameras), FloorTrajectories()
-    for frame in range(sequence.first_frame, sequence.last_frame + 1):
-        found = {name: frames[frame] for name, frames in detections.items()}
-        trajectories.add(frame, tracker.update(found, frame / sequence.frame_rate))
-    results = FloorTracks(*trajectories.finished()).inside(sequence.area)
-    figures = world_scores(truth, results, gate=1.0, frame_range=evaluated_frames(sequence, truth))
-    print(f"CMC1, {detector}: MOTA {figures['MOTA@1m']:.1f}, IDF1 {figures['IDF1@1m']:.1f}")
-    assert figures["MOTA@1m"] >= mota and figures["IDF1@1m"] >= idf1
+@pytest.mark.parametrize(
+    ("sequence", "detector", "mota", "idf1"),
+    [("CMC1", "frcnn", 98.0, 99.0), ("CMC1", "fairmot", 99.0, 99.5), ("CMC2", "fairmot", 98.5, 98.5)],
+)
+def test_people_of_a_room(data_root, sequence, detector, mota, idf1):
+    scene = cmc_scene(data_root / "data" / "cmc" / sequence, detector)
+    row = evaluate_scenes([scene]).rows[0]
+    print(f"{sequence}, {detector}: MOTA {row['MOTA@1m']:.1f}, IDF1 {row['IDF1@1m']:.1f}")
+    assert row["MOTA@1m"] >= mota and row["IDF1@1m"] >= idf1
+    assert row["violations"] == 0

@@ -1,0 +1,360 @@
+"""``multicam evaluate``: how well people are followed, on data whose truth is known."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from apps.output_folder import OutputFolder
+    from benchmarks.floor_protocols import FloorEvaluation
+    from benchmarks.floor_scenes import FloorScene
+    from benchmarks.world_metrics import FloorTracks
+    from tracker.floor.settings import FloorSettings
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Score the tracker against known truth: people on the floor, in metres.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_DATA = "Data"
+_PROTOCOL = "Protocol"
+_OUTPUT = "Output"
+
+_Root = Annotated[
+    Path,
+    typer.Option(
+        "--root",
+        envvar="MULTICAM_DATA",
+        help="Folder of the data, or one that has it as cmc, wildtrack or data/….",
+        rich_help_panel=_DATA,
+    ),
+]
+_Gates = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--gate",
+        help="Metres up to which a result may stand for a person; 1 and 0.5 by default. Repeatable; the first is that "
+        "of MOTP and counts.",
+        rich_help_panel=_PROTOCOL,
+    ),
+]
+_Runs = Annotated[
+    int,
+    typer.Option(
+        help="Of each sequence, every one with other noise on the boxes; 1 takes them as they are.",
+        rich_help_panel=_PROTOCOL,
+    ),
+]
+_Jitter = Annotated[
+    float, typer.Option(help="Noise of the boxes' sides in several runs, pixels.", rich_help_panel=_PROTOCOL)
+]
+_Seed = Annotated[int, typer.Option(help="Of the first run's noise; the others count on.", rich_help_panel=_PROTOCOL)]
+_Online = Annotated[
+    bool,
+    typer.Option(
+        "--online",
+        help="Score what was known at each instant; else the run is looked at again from its end.",
+        rich_help_panel=_PROTOCOL,
+    ),
+]
+_Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--setting", metavar="NAME=VALUE", help="A setting of the floor tracker; repeatable.", rich_help_panel=_PROTOCOL
+    ),
+]
+_Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Folder for report.json, report.md and the first run's tracks: tracks/NAME.txt, lines of frame,id,x,y "
+        "in metres.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+_Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the results of an earlier run.", rich_help_panel=_OUTPUT)
+]
+_Json = Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.", rich_help_panel=_OUTPUT)]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)]
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Say so when a person stops a command for good; typer would only end it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("multicam: stopped.", file=sys.stderr, flush=True)
+        raise typer.Exit(130) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What both commands are asked for; see their options."""
+
+    protocol: str
+    title: str
+    root: Path
+    data: Mapping[str, Any]
+    gates: tuple[float, ...]
+    runs: int
+    jitter: float
+    seed: int
+    settings: tuple[str, ...]
+    output: Path | None
+    overwrite: bool
+    json: Path | None
+    quiet: bool
+    combine: bool = False
+    online: bool = False
+
+
+@app.command()
+@_stoppable()
+def cmc(
+    root: _Root,
+    sequences: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sequences",
+            "--sequence",
+            help="Names, with commas or repeatable; all that have a truth by default.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    detections: Annotated[
+        str, typer.Option(help="Whose boxes: frcnn, fairmot or cstrack.", rich_help_panel=_DATA)
+    ] = "frcnn",
+    gate: _Gates = None,
+    runs: _Runs = 6,
+    jitter: _Jitter = 0.1,
+    seed: _Seed = 0,
+    setting: _Settings = None,
+    online: _Online = False,
+    output: _Output = None,
+    overwrite: _Overwrite = False,
+    json: _Json = None,
+    quiet: _Quiet = False,
+) -> None:
+    """CMC: a room before four cameras, from published detectors' boxes; beside the authors' published estimates."""
+    names = [name.strip() for given in sequences or [] for name in given.split(",") if name.strip()]
+
+    def scenes() -> list[FloorScene]:
+        from benchmarks.floor_scenes import cmc_scene, cmc_sequence_folders
+
+        return [cmc_scene(folder, detections) for folder in cmc_sequence_folders(root, names)]
+
+    request = _Request(
+        "cmc", "CMC: people on the floor", root, {"detections": detections}, tuple(gate or ()), runs, jitter, seed,
+        tuple(setting or ()), output, overwrite, json, quiet, combine=True, online=online,
+    )  # fmt: skip
+    _evaluate(request, scenes)
+
+
+@app.command()
+@_stoppable()
+def wildtrack(
+    root: _Root,
+    detections: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="easy, medium, hard, or a file of the same columns; repeatable, all three by default.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    frames: Annotated[
+        str | None,
+        typer.Option(metavar="A-B", help="First and last; all by default.", rich_help_panel=_DATA),
+    ] = None,
+    gate: _Gates = None,
+    runs: _Runs = 1,
+    jitter: _Jitter = 0.1,
+    seed: _Seed = 0,
+    setting: _Settings = None,
+    online: _Online = False,
+    output: _Output = None,
+    overwrite: _Overwrite = False,
+    json: _Json = None,
+    quiet: _Quiet = False,
+) -> None:
+    """WILDTRACK: a square before seven cameras, from simulated boxes; beside what perfect identities would reach."""
+    given = list(detections or ("easy", "medium", "hard"))
+
+    def scenes() -> list[FloorScene]:
+        from benchmarks.floor_scenes import wildtrack_folder, wildtrack_scene
+        from benchmarks.wildtrack import detections_file, parse_frame_range
+        from benchmarks.wildtrack import wildtrack as described
+
+        wanted = None if frames is None else parse_frame_range(frames)
+        data = described(wildtrack_folder(root))
+        files = {detections_file(data, one).resolve(): one for one in given}
+        return [wildtrack_scene(data, path, wanted) for path in files]
+
+    request = _Request(
+        "wildtrack", "WILDTRACK: people on the floor", root, {"detections": given, "frames": frames},
+        tuple(gate or ()), runs, jitter, seed, tuple(setting or ()), output, overwrite, json, quiet, online=online,
+    )  # fmt: skip
+    _evaluate(request, scenes)
+
+
+def _evaluate(request: _Request, load: Callable[[], Sequence[FloorScene]]) -> None:
+    """Read the scenes, evaluate them, write what was asked for, and print a table.
+
+    Everything is read before anything is tracked, and everything is written at the end or nothing.
+    """
+    from rich.console import Console
+
+    from apps.interrupts import StopRequest
+    from apps.notices import Notices
+    from apps.output_folder import OutputFolder
+    from benchmarks.console import StepBars, print_table
+    from benchmarks.floor_protocols import evaluate_scenes, table_of
+    from benchmarks.report import make_report, markdown_table, write_json
+    from benchmarks.world_metrics import GATES
+    from tracker.storage.atomic import AtomicFile
+
+    settings, gates = _floor_settings(request.settings), request.gates or GATES
+    if request.json is not None:
+        # Said now, not after the tracking.
+        AtomicFile(request.json).discard()
+    with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(StopRequest(at_once=True))
+        folder = None
+        if request.output is not None:
+            folder = stack.enter_context(OutputFolder(request.output, overwrite=request.overwrite))
+        notices = stack.enter_context(Notices(None if request.quiet else Console(stderr=True)))
+        scenes = load()
+        with StepBars(request.quiet) as bars:
+            evaluation = evaluate_scenes(
+                scenes,
+                settings,
+                gates=gates,
+                runs=request.runs,
+                jitter_pixels=request.jitter,
+                seed=request.seed,
+                online=request.online,
+                combine=request.combine,
+                progress=_Bars(bars),
+            )
+        described = _described(request, scenes, gates, settings, evaluation)
+        report = make_report(request.protocol, described, evaluation.rows)
+        header, lines = table_of(evaluation.rows, gates)
+        remarks = _remarks(request, gates, report["machine"])
+        with stop.shielded():
+            if folder is not None:
+                text = f"# {request.title}\n\n{markdown_table(header, lines)}\n{remarks}"
+                _write_folder(folder, report, text, evaluation.tracks, notices.warnings)
+            if request.json is not None:
+                write_json(request.json, report)
+    if not request.quiet:
+        print_table(request.title, header, lines, remarks)
+
+
+class _Bars:
+    """A bar for each kind of step, made when the first is done."""
+
+    def __init__(self, bars: Any) -> None:
+        self._bars = bars
+        self._of: dict[str, Callable[[int, int], None]] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what not in self._of:
+            self._of[what] = self._bars.of(what)
+        self._of[what](done, total)
+
+
+def _floor_settings(options: Sequence[str]) -> FloorSettings:
+    from apps.validation import checked, parse_options
+    from tracker.errors import InputError, nearest_name_hint
+    from tracker.floor.settings import FloorSettings
+
+    values = parse_options(options, "--setting")
+    for name in values:
+        if name not in FloorSettings.model_fields:
+            raise InputError(f"--setting {name} is unknown: {nearest_name_hint(name, FloorSettings.model_fields)}")
+    try:
+        return checked(FloorSettings, **values)
+    except InputError as error:
+        # It names an option of its own, which these are not.
+        option, _, problem = str(error).partition(" ")
+        raise InputError(f"--setting {option.removeprefix('--').replace('-', '_')} {problem}") from None
+
+
+def _described(
+    request: _Request,
+    scenes: Sequence[FloorScene],
+    gates: Sequence[float],
+    settings: FloorSettings,
+    evaluation: FloorEvaluation,
+) -> dict[str, Any]:
+    return {
+        "root": str(request.root),
+        **request.data,
+        "sequences": [scene.name for scene in scenes],
+        "evaluated_frames": {scene.name: list(scene.evaluated) for scene in scenes},
+        "cameras": {scene.name: list(scene.cameras) for scene in scenes},
+        "gates": list(gates),
+        "runs": request.runs,
+        "jitter_pixels": request.jitter if request.runs > 1 else 0.0,
+        "seed": request.seed,
+        "online": request.online,
+        "tracker": settings.model_dump(mode="json"),
+        "engines": evaluation.engines,
+    }
+
+
+def _remarks(request: _Request, gates: Sequence[float], machine: Mapping[str, Any]) -> str:
+    boxes = request.data["detections"]
+    runs = "1 run on the boxes as they are"
+    if request.runs > 1:
+        runs = f"Mean of {request.runs} runs with {request.jitter:g} pixels of noise on the boxes"
+    runs += ", as known at each instant" if request.online else ", looked at again from the end"
+    changed = f" Settings: {', '.join(request.settings)}." if request.settings else ""
+    return (
+        f"Detections: {boxes if isinstance(boxes, str) else ', '.join(boxes)}. {runs}. MOTP, IDSW, FP and FN at "
+        f"{gates[0]:g} m.{changed} {machine['processor']}, {machine['cores_usable']} of {machine['cores']} cores."
+    )
+
+
+def _write_folder(
+    folder: OutputFolder,
+    report: Mapping[str, Any],
+    markdown: str,
+    tracks: Mapping[str, FloorTracks],
+    warned: Sequence[str],
+) -> None:
+    from apps.run_record import write_run_record
+    from benchmarks.report import write_json, write_markdown
+    from tracker.errors import InputError
+
+    record = {"command": f"evaluate {report['protocol']}", "settings": report["settings"], "warnings": list(warned)}
+    try:
+        write_json(folder.file("report.json"), report)
+        write_markdown(folder.file("report.md"), markdown)
+        for name, found in tracks.items():
+            _write_tracks(folder.file(f"tracks/{name}.txt"), found)
+        write_run_record(folder, record)
+    except InputError as error:
+        raise InputError(folder.shown(str(error))) from None
+    folder.publish()
+
+
+def _write_tracks(path: Path, tracks: FloorTracks) -> None:
+    from tracker.storage.atomic import atomic_path
+
+    rows = sorted(zip(tracks.frames.tolist(), tracks.ids.tolist(), tracks.positions.tolist()))
+    text = "".join(f"{frame},{identity},{x:.3f},{y:.3f}\n" for frame, identity, (x, y) in rows)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
