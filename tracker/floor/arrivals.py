@@ -59,24 +59,29 @@ def arrivals(
     that fits best.
     """
     names = [name for name in boxes if len(left[name])]
-    seeds = [_seeds(cameras[name], boxes[name], left[name], settings, detectors.scale) for name in names]
-    counts = [len(one.places) for one in seeds]
-    count = sum(counts)
+    everything = []
+    for name in names:
+        seeds = _seeds(cameras[name], boxes[name], left[name], settings, detectors.scale)
+        score = np.log(rate_of(seeds.places) / detectors.false_alarms) + seeds.fit
+        score -= np.maximum(0.0, explained[name][seeds.rows])
+        # Whoever comes to nothing with all that the other cameras may say is not looked into.
+        promising = score + _MOST_EVIDENCE * (len(names) - 1) >= _LEAST
+        everything.append((name, seeds[promising], score[promising]))
+    count = sum(len(score) for _, _, score in everything)
     if not count:
         return []
     prior = np.diag([1e-4, 1e-4, settings.walking_speed**-2, settings.walking_speed**-2, settings.height_deviation**-2])
     origin = np.zeros((count, 5))
-    origin[:, :2] = np.concatenate([one.places for one in seeds])
+    origin[:, :2] = np.concatenate([seeds.places for _, seeds, _ in everything])
     origin[:, 4] = settings.person_height
-    score = np.log(rate_of(origin[:, :2]) / detectors.false_alarms) + np.concatenate([one.fit for one in seeds])
-    sitting = np.concatenate([one.sitting for one in seeds])
+    score = np.concatenate([score for _, _, score in everything])
+    sitting = np.concatenate([seeds.sitting for _, seeds, _ in everything])
     taken = {name: np.full(count, -1, np.int64) for name in boxes}
     case_of = {name: np.zeros(count, np.int64) for name in boxes}
     start = 0
-    for name, one in zip(names, seeds):
-        mine = slice(start, start := start + len(one.places))
-        taken[name][mine], case_of[name][mine] = one.rows, one.cases
-        score[mine] -= np.maximum(0.0, explained[name][one.rows])
+    for name, seeds, _ in everything:
+        mine = slice(start, start := start + len(seeds.places))
+        taken[name][mine], case_of[name][mine] = seeds.rows, seeds.cases
     mean, cov = origin, np.broadcast_to(np.linalg.inv(prior), (count, 5, 5))
     for _ in range(2):
         mean, cov = _estimate(mean, sitting, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale)
@@ -136,6 +141,9 @@ class _Seeds:
     sitting: Array
     fit: Array
 
+    def __getitem__(self, rows: NDArray[np.bool_]) -> _Seeds:
+        return _Seeds(self.places[rows], self.rows[rows], self.cases[rows], self.sitting[rows], self.fit[rows])
+
 
 def _seeds(camera: FloorCamera, boxes: Boxes, rows: NDArray[np.intp], settings: FloorSettings, scale: float) -> _Seeds:
     """Read each of the boxes as somebody who stands, who sits, and of whom the feet are hidden."""
@@ -172,7 +180,7 @@ def _seeds(camera: FloorCamera, boxes: Boxes, rows: NDArray[np.intp], settings: 
         np.concatenate([part[1] for part in parts]),
     )
     fine = np.isfinite(everything.places).all(axis=1) & (everything.fit > _UNLIKE)
-    return _Seeds(*(getattr(everything, field)[fine] for field in ("places", "rows", "cases", "sitting", "fit")))
+    return everything[fine]
 
 
 def _estimate(

@@ -101,11 +101,10 @@ class FloorTracker:
         }
         features = {name: found.features for name, found in detections.items()}
         assigned = self._associate(boxes, features)
-        everybody = np.ones(len(self._ids), bool)
-        explained = self._explained(boxes, everybody)
+        explained = self._explained(boxes)
         if self._step > 0:
-            known = self._explained(boxes, self._confirmed)
-            self.detectors.boxes_were_nobody(sum(int((fit < 0).sum()) for fit in known.values()), len(boxes))
+            known = [fit[self._confirmed].max(axis=0, initial=-np.inf) for fit in explained.values()]
+            self.detectors.boxes_were_nobody(sum(int((fit < 0).sum()) for fit in known), len(boxes))
         self._arrive(boxes, assigned, explained)
         self._crowd()
         self._leave(assigned)
@@ -229,17 +228,16 @@ class FloorTracker:
         """Return how much of what is seen now was not decided by what was seen before, 0 to 1."""
         return 1 - float(np.exp(-self._step / _AGAIN_SECONDS))
 
-    def _explained(self, boxes: Mapping[str, Boxes], by: NDArray[np.bool_]) -> dict[str, Array]:
-        """Return camera → (M,) how well each box is explained as a second one of people ``by`` (N,), in nats."""
+    def _explained(self, boxes: Mapping[str, Boxes]) -> dict[str, Array]:
+        """Return camera → (N, M) how well each of M boxes is explained as a second one of each person, in nats."""
         result = {}
         for name, found in boxes.items():
-            result[name] = np.full(len(found), -np.inf)
-            if len(self._ids) and len(found):
+            result[name] = np.full((len(self._ids), len(found)), -np.inf)
+            if result[name].size:
                 view = PostureViews.of(self.cameras[name], self._mean, self._confirmed, self._sitting)
                 density, *_ = view.likelihood(self._cov, found, self.settings, self.detectors.scale)
                 density = np.maximum(density, view.secondary(found))
-                fit = density - found.log_clutter + np.log(self.settings.duplicates)
-                result[name] = fit[by].max(axis=0, initial=-np.inf)
+                result[name] = density - found.log_clutter + np.log(self.settings.duplicates)
         return result
 
     # ----------------------------------------------------------------------------------------- coming and going
@@ -249,13 +247,14 @@ class FloorTracker:
             left = {name: np.setdiff1d(np.arange(len(found)), assigned[name]) for name, found in boxes.items()}
             if not sum(map(len, left.values())):
                 return
+            best = {name: fit.max(axis=0, initial=-np.inf) for name, fit in explained.items()}
             new = arrivals(
-                self.cameras, boxes, left, explained, self._certain_view, self.settings, self.detectors, self._rate
+                self.cameras, boxes, left, best, self._certain_view, self.settings, self.detectors, self._rate
             )
             if not new:
                 return
             self._add(new, assigned)
-            explained.update(self._explained(boxes, np.ones(len(self._ids), bool)))
+            explained = self._explained(boxes)
 
     def _rate(self, places: Array) -> Array:
         """Return how many new people an image would hold, were it everywhere as at ``places`` (N, 2)."""
