@@ -29,6 +29,8 @@ Ints = NDArray[np.int64]
 _MOST_EVIDENCE = 6.0
 #: nats by which a box that is left may be too bad for somebody, and yet gives reason to look again
 _DOUBT = 3.0
+#: chance of being found, and weight of a miss, from which to be missed gives reason to look again
+_LIKELY, _NEWS = 0.5, 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,7 +209,9 @@ class _Solver:
         rows, columns = assign(-worth, 0.0)
         left = np.ones(len(found), bool)
         left[columns] = False
-        one.wanted[name] = bool((worth[:, left] > -_DOUBT).any())
+        free = np.ones(count, bool)
+        free[rows] = False
+        one.wanted[name] = bool((worth[np.ix_(free, left)] > -_DOUBT).any())
         one.boxes[name] = np.full(count, -1, np.int64)
         one.boxes[name][rows] = columns
         one.off[name] = np.full(count, np.nan)
@@ -235,10 +239,13 @@ class _Solver:
         return fit, chance, view, mean, cases, distances, said
 
     def doubtful(self, one: _Solution) -> bool:
-        """Return whether somebody was missed who should have been found, or a box is left that somebody may have."""
+        """Return whether somebody was missed who should have been found, or might have a box that is left."""
         certain = self._people.certain
         return any(
-            one.wanted[name] or ((one.boxes[name] < 0) & (one.chances[name] >= 0.5) & certain).any()
+            one.wanted[name]
+            or (
+                (one.boxes[name] < 0) & (one.chances[name] >= _LIKELY) & (self._miss_weights[name] >= _NEWS) & certain
+            ).any()
             for name in self._boxes
         )
 
