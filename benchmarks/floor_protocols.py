@@ -295,7 +295,7 @@ def _check(names: Sequence[str], gates: Sequence[float], runs: int, jitter_pixel
 
 def _counted(report: Progress, scene: FloorScene, run: int, runs: int, done: float) -> None:
     frames = len(scene.frames)
-    report(f"{scene.name}, frames", run * frames + int(done), runs * frames)
+    report(f"{scene.name}, frames", run * frames + round(done), runs * frames)
 
 
 def _over_runs(figures: Sequence[Mapping[str, Any]], runs: Sequence[FloorRun]) -> dict[str, Any]:

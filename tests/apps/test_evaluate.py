@@ -85,7 +85,7 @@ def test_what_cmc_prints_and_writes(multicam: Command, root: Path, tmp_path: Pat
     for text, bar in ((outcome.out, "│"), ((folder / "report.md").read_text(), "|")):
         (line,) = (line for line in text.splitlines() if "CMC1, multicam" in line)
         assert [cell.strip() for cell in line.split(bar)][2:6] == shown
-        assert "Detections: frcnn. 1 run on the boxes as they are." in text
+        assert "Detections: frcnn. 1 run on the boxes as they are, looked at again from the end." in text
 
 
 def test_tracks_are_metres(multicam: Command, root: Path, tmp_path: Path, perfect: list[Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.floor.likelihood import inverses
+from tracker.floor.agreement import log_agreement
 
 __all__ = ["evidence_of_two"]
 
@@ -49,8 +49,8 @@ def evidence_of_two(
     junior, elder = np.nonzero(near)
     if not len(junior):
         return result
-    alone = _worth(prior, prior_vector, said, said_vector)
-    together = _worth(
+    alone = log_agreement(prior, prior_vector, said, said_vector)
+    together = log_agreement(
         prior[elder], prior_vector[elder], said[elder] + said[junior], said_vector[elder] + said_vector[junior]
     )
     taken = found * np.log(chances)
@@ -62,16 +62,3 @@ def evidence_of_two(
     evidence = alone[junior] + alone[elder] + as_two - together - as_one
     np.minimum.at(result, junior, np.clip(evidence, -_MOST, _MOST))
     return result
-
-
-def _worth(prior: Array, prior_vector: Array, said: Array, said_vector: Array) -> Array:
-    """Return logarithms (K,) of how well boxes fit what was expected, up to a constant of the boxes."""
-    joint, vector = prior + said, prior_vector + said_vector
-    mean = np.einsum("kij,kj->ki", inverses(prior), prior_vector)
-    return np.asarray(
-        0.5 * np.linalg.slogdet(prior)[1]
-        - 0.5 * np.linalg.slogdet(joint)[1]
-        + 0.5 * np.einsum("ki,ki->k", vector, np.linalg.solve(joint, vector[..., None])[..., 0])
-        - 0.5 * np.einsum("ki,ki->k", mean, prior_vector),
-        np.float64,
-    )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.association.assignment import assign
+from tracker.floor.agreement import log_agreement
 from tracker.floor.association import Expected, associate
 from tracker.floor.detector_model import DetectorModel
 from tracker.floor.likelihood import Boxes, inverses
@@ -259,12 +260,12 @@ class _Run:
         gap = np.hypot(*(mean[recent][:, None, :2] - self._places(matrix, vector)[None]).transpose(2, 0, 1))
         rows, columns = np.nonzero((gap < _REACH) | (as_it_was[None] == recent[:, None]))
         value = np.full((len(recent), len(here)), -np.inf)
-        value[rows, columns] = _agreement(
+        value[rows, columns] = log_agreement(
             prior[rows], np.einsum("nij,nj->ni", prior, mean[recent])[rows], matrix[columns], vector[columns]
         )
         born = [self._born(tails[k].place) for k in here.tolist()]
         unknown, unknown_vector = (np.stack(part) for part in zip(*born))
-        birth = _BIRTH + _agreement(unknown, unknown_vector, matrix, vector)
+        birth = _BIRTH + log_agreement(unknown, unknown_vector, matrix, vector)
         value += _AS_IT_WAS * (as_it_was[None] == recent[:, None])
         value -= np.where(alive[recent], _END, 0.0)[:, None]
         taken, given = assign(-(value - birth[None]), 0.0)
@@ -316,16 +317,3 @@ class _Run:
             sure = np.ones(len(here), bool)
             result.append(FloorPeople(here + 1, means[:, :2], means[:, 2:4], means[:, 4], covs[:, :2, :2], rows, sure))
         return result
-
-
-def _agreement(prior: Array, vector: Array, later: Array, later_vector: Array) -> Array:
-    """Return logarithms (K,) of how well states of the past agree with messages of the future, up to a constant."""
-    joint, total = prior + later, vector + later_vector
-    mean = np.einsum("kij,kj->ki", inverses(prior), vector)
-    return np.asarray(
-        0.5 * np.linalg.slogdet(prior)[1]
-        - 0.5 * np.linalg.slogdet(joint)[1]
-        + 0.5 * np.einsum("ki,ki->k", total, np.linalg.solve(joint, total[..., None])[..., 0])
-        - 0.5 * np.einsum("ki,ki->k", mean, vector),
-        np.float64,
-    )
