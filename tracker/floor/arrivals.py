@@ -202,7 +202,7 @@ def _estimate(
         if not len(mine):
             continue
         view = view_of(name, mean[mine], sitting[mine])
-        fine = np.flatnonzero(view.in_front)
+        fine = np.flatnonzero(view.can_say(case_of[name][mine]))
         mine = mine[fine]
         matrix, add = view[fine].say(mean[mine], boxes[name][rows[mine]], case_of[name][mine], settings, scale)
         total[mine] += matrix

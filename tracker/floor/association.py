@@ -20,7 +20,7 @@ from tracker.floor.settings import FloorSettings
 from tracker.floor.view import FULLY_SEEN
 from tracker.geometry.floor_camera import FloorCamera
 
-__all__ = ["Associated", "Expected", "associate", "clutter_density"]
+__all__ = ["Associated", "Expected", "associate"]
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -89,7 +89,8 @@ def associate(
     """Assign the boxes of all cameras to people.
 
     A Hungarian problem for each camera, in rounds: in each the others' boxes have their say first, and between them
-    the boxes of all cameras together are dealt anew (``dealt``).
+    the boxes of all cameras together are dealt anew (``dealt``). Where there is doubt, cameras in turn have the first
+    say (``FloorSettings.starts`` of them), and the answers are put together by set packing (``packed``).
 
     Args:
         cameras: by name.
@@ -235,7 +236,7 @@ class _Solver:
         view = PostureViews.of(self._cameras[name], mean, certain, sitting)
         chance = view.chance(self._detectors.rate)
         density, cases, distances, said = view.likelihood(cov, found, s, self._detectors.scale)
-        fit = density - clutter_density(view, found, certain, s) + np.log(chance)[:, None] + self._alike[name]
+        fit = density - _clutter_density(view, found, certain, s) + np.log(chance)[:, None] + self._alike[name]
         return fit, chance, view, mean, cases, distances, said
 
     def doubtful(self, one: _Solution) -> bool:
@@ -281,7 +282,7 @@ def _best_of(solver: _Solver, solutions: Sequence[_Solution], count: int) -> _So
     return result
 
 
-def clutter_density(view: PostureViews, found: Boxes, certain: NDArray[np.bool_], settings: FloorSettings) -> Array:
+def _clutter_density(view: PostureViews, found: Boxes, certain: NDArray[np.bool_], settings: FloorSettings) -> Array:
     """Return the log density (N, M) of boxes that are not of each person: of nobody, or second ones of others."""
     second = np.log(settings.duplicates) + view.secondary(found)
     second[~certain] = -np.inf

@@ -86,11 +86,10 @@ class PostureViews:
         """(N,) share of them that can be seen, in the likelier posture."""
         return np.where(self.odds > 0, self.seated.visible, self.standing.visible)
 
-    @property
-    def in_front(self) -> NDArray[np.bool_]:
-        """(N,) who is in front of the camera."""
-        seen = np.isfinite([self.standing.boxes, self.seated.boxes]).all(axis=2)
-        return np.asarray(seen.any(axis=0), bool)
+    def can_say(self, cases: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return (N,) who is in front of the camera, looked at in the posture of their cases (N,)."""
+        sides = np.where((cases >= SEATED_CASES)[:, None], self.seated.boxes, self.standing.boxes)
+        return np.asarray(np.isfinite(sides).all(axis=1), bool)
 
     def chance(self, rate: float) -> Array:
         """Return (N,) how likely each is detected, where those wholly seen are at ``rate``."""

@@ -109,10 +109,13 @@ def _as_followed(
     settings: FloorSettings,
     detectors: DetectorModel,
 ) -> list[_Chain]:
+    """Return the trajectories as the tracker made them, with what their boxes say."""
     chains: dict[int, _Chain] = {}
+    people = np.array(sorted(confirmed), np.int64)
     for number, look in enumerate(looks):
+        known = np.isin(look.ids, people)
         for name, rows in look.rows.items():
-            mine = np.flatnonzero((rows >= 0) & np.isin(look.ids, list(confirmed)))
+            mine = np.flatnonzero((rows >= 0) & known)
             if not len(mine):
                 continue
             odds = np.full(len(mine), usual_odds(settings))
@@ -273,13 +276,11 @@ class _Run:
         linked[given] = recent[taken]
         return linked
 
-    @staticmethod
-    def _places(matrix: Array, vector: Array) -> Array:
+    def _places(self, matrix: Array, vector: Array) -> Array:
+        """Return the places (K, 2) that messages are about; heights are near what is usual, velocities left out."""
         flat = matrix[:, :2, :2] + 1e-6 * np.eye(2)
-        # Heights are near what is usual; velocities are left out.
-        return np.asarray(
-            np.linalg.solve(flat, (vector[:, :2] - 1.7 * matrix[:, :2, 4])[..., None])[..., 0], np.float64
-        )
+        aimed = vector[:, :2] - self._settings.person_height * matrix[:, :2, 4]
+        return np.asarray(np.linalg.solve(flat, aimed[..., None])[..., 0], np.float64)
 
     def smoothed(self, chains: Sequence[_Chain]) -> list[FloorPeople]:
         """Return where the people were, with what came before and after."""

@@ -8,7 +8,10 @@ __all__ = ["FloorSettings"]
 
 
 class FloorSettings(BaseModel):
-    """Settings of ``FloorTracker``: what is known of people and detectors, none of it fitted to a sequence."""
+    """Settings of ``FloorTracker``: what is known of people and detectors, the same for every scene.
+
+    docs/floor.md says which of them were chosen while looking at which scenes.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
