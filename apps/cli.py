@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -14,6 +13,7 @@ import typer
 from apps.calibrate import calibrate
 from apps.demo_commands import demo, simulate
 from apps.evaluate import app as evaluate
+from apps.interrupts import stoppable
 from apps.reid import app as reid
 
 __all__ = ["app", "main"]
@@ -199,7 +199,7 @@ def track(
     from apps.track import run_track
 
     console = None if quiet else Console(stderr=True)
-    with _stoppable():
+    with stoppable():
         report = run_track(settings, outputs, console)
     if console is not None:
         from apps.summary import print_summary
@@ -244,24 +244,15 @@ def main(arguments: list[str] | None = None) -> None:
             sys.exit(code)
 
 
-@contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Say so when a person stops a command for good; typer would only end it."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        _fail("stopped.", 130)
-
-
 def _fail(message: str, code: int) -> NoReturn:
     with contextlib.suppress(BrokenPipeError):
         print(f"multicam: {' '.join(message.split())}", file=sys.stderr, flush=True)
     sys.exit(code)
 
 
-app.command()(_stoppable()(demo))
-app.command()(_stoppable()(simulate))
-app.command()(_stoppable()(calibrate))
+app.command()(stoppable()(demo))
+app.command()(stoppable()(simulate))
+app.command()(stoppable()(calibrate))
 app.add_typer(reid, name="reid")
 app.add_typer(evaluate, name="evaluate")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from apps.interrupts import stoppable
 
 if TYPE_CHECKING:
     from apps.output_folder import OutputFolder
@@ -90,16 +91,6 @@ _Json = Annotated[Path | None, typer.Option("--json", help="Write the figures as
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)]
 
 
-@contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Say so when a person stops a command for good; typer would only end it."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        print("multicam: stopped.", file=sys.stderr, flush=True)
-        raise typer.Exit(130) from None
-
-
 @dataclass(frozen=True, slots=True)
 class _Request:
     """What both commands are asked for; see their options."""
@@ -122,7 +113,7 @@ class _Request:
 
 
 @app.command()
-@_stoppable()
+@stoppable()
 def cmc(
     root: _Root,
     sequences: Annotated[
@@ -164,7 +155,7 @@ def cmc(
 
 
 @app.command()
-@_stoppable()
+@stoppable()
 def wildtrack(
     root: _Root,
     detections: Annotated[

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
-__all__ = ["StopRequest"]
+import typer
+
+__all__ = ["StopRequest", "stoppable"]
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Say so when a person stops a command for good; typer would only end it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("multicam: stopped.", file=sys.stderr, flush=True)
+        raise typer.Exit(130) from None
 
 
 class StopRequest:

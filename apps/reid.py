@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from apps.interrupts import stoppable
 
 __all__ = ["app"]
 
@@ -17,16 +16,6 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Say so when a person stops a command for good; typer would only end it."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        print("multicam: stopped.", file=sys.stderr, flush=True)
-        raise typer.Exit(130) from None
 
 
 _DATA = "Data"
@@ -60,7 +49,7 @@ Markdown = Annotated[
 
 
 @app.command()
-@_stoppable()
+@stoppable()
 def train(
     recipe: Annotated[str, typer.Argument(help="Name (multicam reid list --recipes) or YAML file.")],
     data: Data = None,
@@ -127,7 +116,7 @@ def train(
 
 
 @app.command(name="list")
-@_stoppable()
+@stoppable()
 def list_command(
     pattern: Annotated[str, typer.Argument(help="Shell pattern of names, as 'osnet*'.")] = "*",
     weights: Annotated[bool, typer.Option("--weights", help="List weights that can be had by name.")] = False,
@@ -152,7 +141,7 @@ def list_command(
 
 
 @app.command()
-@_stoppable()
+@stoppable()
 def evaluate(
     model: Annotated[str, typer.Argument(help="Name, NAME:WEIGHTS, a checkpoint or an .onnx file.")],
     weights: Annotated[
@@ -213,7 +202,7 @@ def evaluate(
 
 
 @app.command()
-@_stoppable()
+@stoppable()
 def export(
     model: Annotated[str, typer.Argument(help="Name, NAME:WEIGHTS, or a checkpoint.")],
     output: Annotated[
@@ -249,7 +238,7 @@ def export(
 
 
 @app.command(name="search-architecture")
-@_stoppable()
+@stoppable()
 def search_architecture(
     recipe: Annotated[str, typer.Argument(help="Name or YAML file of a search recipe.")] = "msinet_search",
     data: Data = None,

@@ -10,7 +10,7 @@ import yaml
 
 from tracker.errors import InputError
 
-__all__ = ["parsed_document", "read_text"]
+__all__ = ["parsed_document", "parsed_json", "parsed_yaml", "read_text"]
 
 _LARGEST_FILE = 10_000_000
 
@@ -49,11 +49,29 @@ def parsed_document(text: str, path: str | Path) -> Any:
     """
     head = text.lstrip()
     if Path(path).suffix.lower() == ".json" or (head[:1] in ("{", "[") and Path(path).suffix.lower() == ".txt"):
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError) as error:
-            line = f" line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-            raise InputError(f"{path}{line}: not valid JSON ({getattr(error, 'msg', error)})") from None
+        return parsed_json(text, path)
+    return parsed_yaml(text, path)
+
+
+def parsed_json(text: str, path: str | Path) -> Any:
+    """Return what a JSON text holds.
+
+    Raises:
+        InputError: it is none; the message says in which line.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = f" line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise InputError(f"{path}{line}: not valid JSON ({getattr(error, 'msg', error)})") from None
+
+
+def parsed_yaml(text: str, path: str | Path) -> Any:
+    """Return what a YAML text holds.
+
+    Raises:
+        InputError: it is none; the message says in which line.
+    """
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:

@@ -19,17 +19,15 @@ A detected unit comes from how high the camera is: below 50 metres, to 1500 cent
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tracker.errors import InputError, nearest_name_hint
 from tracker.geometry.camera import Camera
+from tracker.geometry.documents import parsed_json, parsed_yaml, read_text
 from tracker.geometry.entries import camera_from_entry, has_calibration
 from tracker.geometry.homography import HomographyCamera
 from tracker.geometry.opencv_files import FIRST_PIXEL_CENTRE, is_opencv_file, read_opencv_nodes
@@ -41,7 +39,6 @@ __all__ = ["read_calibration"]
 
 Cameras = dict[str, Camera | HomographyCamera]
 
-_LARGEST_FILE = 10_000_000
 _SUFFIXES = (".json", ".yaml", ".yml", ".xml", ".txt")
 #: fields of a mapping that points to a file, beside those of ``ReadingOptions``
 _FILE_FIELDS = ("file", "extrinsics", "camera")
@@ -115,7 +112,7 @@ def _from_mapping(mapping: Mapping[str, Any], folder: Path, options: ReadingOpti
 def _from_path(path: Path, options: ReadingOptions) -> Cameras:
     if path.is_dir():
         return _from_folder(path, options)
-    text = _text(path)
+    text = read_text(path, "calibration file")
     suffix = path.suffix.lower()
     head = text.lstrip("\ufeff \t\r\n")
     if is_opencv_file(text):
@@ -126,40 +123,10 @@ def _from_path(path: Path, options: ReadingOptions) -> Cameras:
     if suffix == ".json" or (head.startswith("{") and suffix not in (".yaml", ".yml")):
         if '"opencv-matrix"' in head:
             options = options.otherwise(first_pixel_centre=FIRST_PIXEL_CENTRE)
-        return _from_document(_json(head, path), path.stem, str(path), options)
+        return _from_document(parsed_json(head, path), path.stem, str(path), options)
     if suffix in (".yaml", ".yml"):
-        return _from_document(_yaml(head, path), path.stem, str(path), options)
+        return _from_document(parsed_yaml(head, path), path.stem, str(path), options)
     return dict(read_text_matrices(head, path.stem, str(path), options))
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise InputError(f"{path}: {path.stat().st_size} bytes are no calibration; check the path")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not text; a calibration is JSON, YAML, XML or a text of matrices") from None
-    except FileNotFoundError:
-        raise InputError(f"calibration file {path} does not exist: check the path") from None
-    except OSError as error:
-        raise InputError(f"calibration file {path} cannot be read: {error.strerror or error}") from None
-
-
-def _json(text: str, path: Path) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        line = f" line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise InputError(f"{path}{line}: not valid JSON ({getattr(error, 'msg', error)})") from None
-
-
-def _yaml(text: str, path: Path) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark is not None else ""
-        raise InputError(f"{path}{line}: not valid YAML ({getattr(error, 'problem', None) or 'unreadable'})") from None
 
 
 def _from_xml(text: str, path: Path, options: ReadingOptions) -> Cameras:
@@ -213,7 +180,7 @@ def _from_document(document: Any, stem: str, label: str, options: ReadingOptions
 def _from_pair(intrinsics: Path, extrinsics: Path, name: str, options: ReadingOptions) -> Cameras:
     nodes: dict[str, Any] = {}
     for path in (intrinsics, extrinsics):
-        text = _text(path)
+        text = read_text(path, "calibration file")
         if not is_opencv_file(text):
             raise InputError(f"{path}: not a file of OpenCV's (YAML or XML), as intrinsics with extrinsics: must be")
         nodes |= read_opencv_nodes(text, str(path))
