@@ -139,59 +139,73 @@ def box_log_likelihood(
     )
     tall = view.boxes[:, 3] - view.boxes[:, 1]
     count, found = len(values), len(boxes)
-    best = np.full((count, found), -np.inf)
-    case_of = np.zeros((count, found), np.int64)
-    distances = np.full((count, found), np.nan)
     if not count or not found:
-        return best, case_of, distances
-    usable = np.isfinite(tall)
-    log_tall = np.log(np.where(usable, tall, 1.0))
+        nothing = np.zeros((count, found))
+        return nothing, nothing.astype(np.int64), nothing
+    log_tall = np.log(np.where(np.isfinite(tall), tall, 1.0))
     deviations = np.sqrt(np.maximum(spread[:, 0, range(3), range(3)], 1e-9))
+    rows = np.maximum(boxes.across, 0)
+    off = boxes.values - values[:, rows]
+    believed = np.repeat(_BELIEVED[:, None], found, axis=1)
+    believed[..., 0] &= boxes.across >= 0
+    roughness = np.zeros((len(CASES), count, 1, 3))
+    roughness[ROUGHLY] = ((_ROUGH * tall[:, None]) ** 2)[:, None]
+    distance, log_determinant = _fit(off, spread[:, rows], roughness, believed[:, None])
+    sides = believed.sum(axis=-1)[:, None]
+    density = -0.5 * (distance + log_determinant + sides * _LOG_2PI) - (3 - sides) * log_tall[:, None]
+    density += _log_chances(view, boxes, off, deviations, settings)
+    density = np.where(np.isfinite(density), density, -np.inf)
+    case_of = density.argmax(axis=0)
+    whole = (case_of == HEAD_AND_FEET) & believed[HEAD_AND_FEET].all(axis=-1)
+    return density.max(axis=0), case_of, np.where(whole, distance[HEAD_AND_FEET], np.nan)
+
+
+def _log_chances(view: View, boxes: Boxes, off: Array, deviations: Array, settings: FloorSettings) -> Array:
+    """Return (C, N, M) the logarithms of how often each case is so; ``-inf`` where a box cannot be that case."""
     hidden = np.clip(1 - view.feet_visible, settings.hidden_feet, 0.7)
-    lowered = np.full(count, settings.lowered_head)
-    rough = np.full(count, settings.rough_boxes)
+    lowered = np.full(len(hidden), settings.lowered_head)
+    rough = np.full(len(hidden), settings.rough_boxes)
     whole = np.maximum(1 - hidden - lowered - rough, 0.05)
-    chances = np.log(np.stack([whole, hidden, lowered, rough]))
-    roughness = np.zeros((count, 3, 3))
-    roughness[:, range(3), range(3)] = (_ROUGH * tall[:, None]) ** 2
-    for kind in (-1, 0, 1, 2):
-        columns = np.flatnonzero(boxes.across == kind)
-        if not len(columns):
-            continue
-        row = max(kind, 0)
-        off = boxes.values[None, columns] - values[:, row, None]
-        top_cut, bottom_cut = boxes.top_cut[columns], boxes.bottom_cut[columns]
-        for case in CASES:
-            believed = _BELIEVED[case].copy()
-            believed[0] = kind >= 0
-            chosen = np.flatnonzero(believed)
-            allowed = np.ones((count, len(columns)), bool)
-            weight = np.repeat(chances[case][:, None], len(columns), axis=1)
-            if case in (HEAD_AND_FEET, ROUGHLY):
-                whole_box = believed.all()
-                allowed &= ~(top_cut | bottom_cut)
-            elif case == NO_FEET:
-                # What hides feet makes a box end higher.
-                allowed &= (off[..., 2] < 2 * deviations[:, None, 2]) & ~top_cut
-                weight = np.where(bottom_cut, 0.0, weight)
-            else:
-                allowed &= (off[..., 1] > -2 * deviations[:, None, 1]) & ~bottom_cut
-                weight = np.where(top_cut, 0.0, weight)
-            believable = spread[:, row] + roughness if case == ROUGHLY else spread[:, row]
-            part = believable[:, chosen[:, None], chosen]
-            with np.errstate(invalid="ignore"):
-                inverse = np.linalg.inv(np.where(usable[:, None, None], part, np.eye(len(chosen))))
-                distance = np.einsum("nmi,nij,nmj->nm", off[..., chosen], inverse, off[..., chosen])
-                _, log_determinant = np.linalg.slogdet(np.where(usable[:, None, None], part, np.eye(len(chosen))))
-            density = -0.5 * (distance + (log_determinant + len(chosen) * _LOG_2PI)[:, None])
-            density = density + weight - ((3 - len(chosen)) * log_tall)[:, None]
-            density = np.where(allowed & usable[:, None] & np.isfinite(density), density, -np.inf)
-            if case == HEAD_AND_FEET and whole_box:
-                distances[:, columns] = distance
-            better = density > best[:, columns]
-            best[:, columns] = np.where(better, density, best[:, columns])
-            case_of[:, columns] = np.where(better, case, case_of[:, columns])
-    return best, case_of, np.where(case_of == HEAD_AND_FEET, distances, np.nan)
+    chances = np.repeat(np.log(np.stack([whole, hidden, lowered, rough]))[..., None], len(boxes), axis=2)
+    top_cut, bottom_cut = boxes.top_cut, boxes.bottom_cut
+    with np.errstate(invalid="ignore"):
+        # What hides feet makes a box end higher.
+        no_feet = (off[..., 2] < 2 * deviations[:, None, 2]) & ~top_cut
+        no_head = (off[..., 1] > -2 * deviations[:, None, 1]) & ~bottom_cut
+    for case in (HEAD_AND_FEET, ROUGHLY):
+        chances[case, :, top_cut | bottom_cut] = -np.inf
+    chances[NO_FEET, :, bottom_cut] = 0.0
+    chances[NO_HEAD, :, top_cut] = 0.0
+    chances[NO_FEET] = np.where(no_feet, chances[NO_FEET], -np.inf)
+    chances[NO_HEAD] = np.where(no_head, chances[NO_HEAD], -np.inf)
+    return chances
+
+
+def _fit(off: Array, spread: Array, more: Array, believed: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Return squared Mahalanobis distances (C, N, M) and log determinants of what is believed of three sides.
+
+    Args:
+        off: (N, M, 3) how far sides are off, pixels.
+        spread: (N, M, 3, 3) their covariance, square pixels.
+        more: (C, N, 1, 3) variance that each case adds.
+        believed: (C, 1, M, 3) the sides that count; the others neither add to a distance nor to a determinant.
+    """
+    first, second, third = (np.where(believed[..., side], off[..., side], 0.0) for side in range(3))
+    a, d, f = (
+        np.where(believed[..., side], spread[..., side, side] + more[..., side], 1.0) for side in range(3)
+    )  # fmt: skip
+    b, c, e = (
+        np.where(believed[..., one] & believed[..., other], spread[..., one, other], 0.0)
+        for one, other in ((0, 1), (0, 2), (1, 2))
+    )
+    # The inverse of a symmetric 3×3 matrix by its cofactors.
+    aa, dd, ff = d * f - e * e, a * f - c * c, a * d - b * b
+    ab, ac, de = c * e - b * f, b * e - c * d, b * c - a * e
+    determinant = a * aa + b * ab + c * ac
+    with np.errstate(invalid="ignore", divide="ignore"):
+        squares = aa * first * first + dd * second * second + ff * third * third
+        squares += 2 * (ab * first * second + ac * first * third + de * second * third)
+        return squares / determinant, np.log(determinant)
 
 
 def secondary_log_density(predicted: Array, boxes: Boxes) -> Array:

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.geometry.floor_camera import FloorCamera
+from tracker.geometry.person_shape import person_boxes_with_jacobian
 
 __all__ = ["BLIND", "FULLY_SEEN", "View", "detection_chance", "look", "visible_shares"]
 
 Array = NDArray[np.float64]
 
-#: metres by which a state is moved to find the derivative of its box
-_STEP = 0.01
 #: lowest height of a person's box that is worth looking at, pixels
 _SMALLEST = 8.0
 #: metres by which an occluder must be nearer
@@ -97,14 +96,9 @@ def look(
 
 def _boxes(camera: FloorCamera, states: Array, share: float) -> tuple[Array, Array]:
     """Return predicted boxes (N, 4) and their derivatives (N, 4, 3) by x, y and height."""
-    count = len(states)
-    moved = np.repeat(states[None][..., [0, 1, 4]], 4, axis=0)
-    for axis in range(3):
-        moved[axis + 1, :, axis] += _STEP
-    flat = moved.reshape(-1, 3)
-    boxes = camera.person_box(flat[:, 0], flat[:, 1], share * flat[:, 2]).reshape(4, count, 4)
-    jacobian = np.moveaxis((boxes[1:] - boxes[0]) / _STEP, 0, -1)
-    box = boxes[0]
+    x, y, height = states[:, [0, 1, 4]].T
+    box, jacobian = person_boxes_with_jacobian(camera, x, y, share * height)
+    jacobian[..., 2] *= share
     with np.errstate(invalid="ignore"):
         seen = np.isfinite(box).all(axis=1) & np.isfinite(jacobian).all(axis=(1, 2))
         seen &= box[:, 3] - box[:, 1] >= _SMALLEST

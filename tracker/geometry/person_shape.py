@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["boxes_around", "person_points", "share_inside"]
+__all__ = ["boxes_around", "person_boxes_with_jacobian", "person_points", "share_inside"]
 
 Array = NDArray[np.float64]
 
@@ -18,6 +20,15 @@ _RINGS = ((0.0, 0.7), (0.82, 1.0), (1.0, 0.4))
 _DIRECTIONS = np.arange(8) * np.pi / 4
 #: metres a person must be in front of the camera: nearer, the box says nothing
 _NEAREST = 0.1
+#: metres by which a point is moved to find the derivative of its pixel
+_STEP = 0.01
+
+
+class _Projecting(Protocol):
+    @property
+    def position(self) -> Array: ...
+
+    def project(self, points: ArrayLike) -> tuple[Array, Array]: ...
 
 
 def person_points(x: ArrayLike, y: ArrayLike, height: ArrayLike, width: ArrayLike, camera_position: Array) -> Array:
@@ -47,6 +58,39 @@ def boxes_around(pixels: Array, depth: Array) -> Array:
     boxes = np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
     front = np.asarray((depth > _NEAREST).all(axis=1))
     return np.where(front[:, None], boxes, np.nan)
+
+
+def person_boxes_with_jacobian(
+    camera: _Projecting, x: Array, y: Array, height: Array, width: float = 0.5
+) -> tuple[Array, Array]:
+    """Return the boxes (N, 4) of people as ``person_box`` does, and their derivatives (N, 4, 3) by x, y and height.
+
+    A side's derivative is that of the point it touches: pixels per metre.
+
+    Args:
+        camera: projects world points and knows where it stands.
+        x, y, height: (N,) metres.
+        width: of the people, metres.
+    """
+    points = person_points(x, y, height, width, camera.position)
+    flat, depth = camera.project(points.reshape(-1, 3))
+    pixels = flat.reshape(*points.shape[:2], 2)
+    boxes = boxes_around(pixels, depth.reshape(points.shape[:2]))
+    rows = np.arange(len(points))[:, None]
+    touching = np.concatenate([pixels.argmin(axis=1), pixels.argmax(axis=1)], axis=1)
+    chosen = points[rows, touching]
+    # The circles turn with the direction to the camera.
+    across, deep = camera.position[0] - x, camera.position[1] - y
+    turning = np.stack([deep, -across], axis=-1) / np.maximum(across**2 + deep**2, 1e-12)[:, None]
+    beside = np.stack([y[:, None] - chosen[..., 1], chosen[..., 0] - x[:, None]], axis=-1)
+    change = np.zeros((*chosen.shape, 3))
+    change[..., :2, :2] = np.eye(2) + beside[..., :, None] * turning[:, None, None]
+    change[..., 2, 2] = chosen[..., 2] / height[:, None]
+    moved = chosen[..., None, :] + _STEP * np.swapaxes(change, -1, -2)
+    later = camera.project(moved.reshape(-1, 3))[0].reshape(*moved.shape[:3], 2)
+    sides = np.arange(4)
+    axis = sides % 2
+    return boxes, (later[:, sides, :, axis].transpose(1, 0, 2) - boxes[:, :, None]) / _STEP
 
 
 def share_inside(boxes: ArrayLike, width: float, height: float) -> Array:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.tracker.floor.room import SIZE, corner_cameras
+from tracker.floor import likelihood as likelihood_module
 from tracker.floor.likelihood import (
     HEAD_AND_FEET,
     NO_FEET,
@@ -97,3 +98,19 @@ def test_nobody_and_nothing_are_no_error(camera):
 def test_who_cannot_be_in_the_picture_has_no_box(camera):
     density, _, _ = likelihood(camera, camera.person_box(3, 2.5), np.array([[-3.0, -3, 0, 0, 1.75]]))
     assert np.isneginf(density).all()
+
+
+def test_what_is_believed_of_a_box_fits_as_well_as_its_own_covariance_says():
+    generator = np.random.default_rng(5)
+    root = generator.normal(size=(2, 4, 3, 3))
+    spread = root @ np.swapaxes(root, -1, -2) + 0.1 * np.eye(3)
+    off = generator.normal(size=(2, 4, 3))
+    more = generator.uniform(0, 1, (5, 2, 1, 3))
+    believed = np.array([[1, 1, 1], [1, 1, 0], [0, 1, 1], [0, 1, 0], [0, 0, 0]], bool)[:, None, None]
+    distance, log_determinant = likelihood_module._fit(off, spread, more, np.repeat(believed, 4, axis=2))
+    for case, person, box in np.ndindex(5, 2, 4):
+        sides = np.flatnonzero(believed[case, 0, 0])
+        part = (spread[person, box] + np.diag(more[case, person, 0]))[np.ix_(sides, sides)]
+        rest = off[person, box, sides]
+        assert distance[case, person, box] == pytest.approx(rest @ np.linalg.solve(part, rest), abs=1e-9)
+        assert log_determinant[case, person, box] == pytest.approx(np.linalg.slogdet(part)[1], abs=1e-9)

@@ -12,6 +12,7 @@ from benchmarks.simulation.cameras import corner_cameras
 from tests.tracker.geometry.worlds import LENSES, Array, look_at, make_camera
 from tracker.errors import InputError
 from tracker.geometry.camera import Camera, FloorCamera
+from tracker.geometry.person_shape import person_boxes_with_jacobian
 from tracker.geometry.room_checks import check_room_camera
 
 CAMERAS = {lens: make_camera(lens=lens) for lens in LENSES}
@@ -173,6 +174,23 @@ def test_the_box_of_a_person_holds_feet_and_head(x: float, y: float, height: flo
 def unit_towards(camera: Camera, x: float, y: float) -> Array:
     offset = np.array([camera.position[0] - x, camera.position[1] - y, 0.0])
     return np.asarray(offset / np.linalg.norm(offset))
+
+
+@pytest.mark.parametrize("lens", LENSES)
+def test_boxes_come_with_their_derivatives(lens: str) -> None:
+    camera = CAMERAS[lens]
+    generator = np.random.default_rng(4)
+    places = np.column_stack([generator.uniform(-2, 3, 40), generator.uniform(3, 15, 40), generator.uniform(1.4, 2, 40)])
+    boxes, jacobian = person_boxes_with_jacobian(camera, *places.T)
+    np.testing.assert_array_equal(boxes, camera.person_box(*places.T))
+    step = 1e-4
+    for axis in range(3):
+        later, before = (camera.person_box(*(places + sign * step * np.eye(3)[axis]).T) for sign in (1, -1))
+        slopes = (later - before) / (2 * step)
+        # Where another point becomes the outermost, a side has two slopes.
+        wrong = np.abs(jacobian[:, :, axis] - slopes) > 0.02 * np.abs(slopes) + 0.5
+        assert wrong.mean() < 0.03
+    assert np.isnan(person_boxes_with_jacobian(camera, *np.array([[0.5], [-9.0], [1.7]]))[0]).all()
 
 
 def test_boxes_of_many_people_are_those_of_each() -> None:
