@@ -20,8 +20,8 @@ def test_people_walk_from_camera_to_camera_at_their_own_pace() -> None:
     assert 11 < np.median(gaps) < 13.5
 
 
-def test_people_who_look_unlike_each_other_are_found_with_and_without() -> None:
-    for mode in ("auto", "off"):
-        found = measure(mode, people=20, every=6.0, view_noise=0.3, seed=0)
-        assert found["IDF1"] > 95 and found["identities"] == found["people"] == 20
-        assert (found["gaps_learnt"] > 20) == (mode == "auto")
+def test_times_help_where_looks_leave_much_open() -> None:
+    off, auto = (measure(mode, people=70, every=5.0, view_noise=1.0, seed=0) for mode in ("off", "auto"))
+    assert off["people"] == auto["people"] == 70 <= auto["identities"] <= off["identities"]
+    assert off["gaps_learnt"] == 0 < auto["gaps_learnt"]
+    assert auto["IDF1"] > off["IDF1"] + 4 and auto["purity"] >= off["purity"] - 1

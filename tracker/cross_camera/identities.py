@@ -82,7 +82,7 @@ class Identities:
             views_may_overlap=self.settings.views == "auto",
             camera_bias=camera_bias,
             learn_transitions=self.settings.handover == "auto",
-            possible=self.possible,
+            possible=self.possible if self.possible.any else None,
         )
         self.earlier = EarlierRuns()
         self.duplicates = Duplicates()
@@ -379,7 +379,7 @@ class Identities:
         present = {node.identity for node in self._tracklets.values() if node.identity is not None}
         self.archive.prune(min((node.start for node in self._tracklets.values()), default=np.inf), keep=present)
         if not self.settings.keep_history:
-            self._forget_history()
+            self._history.forget_older(self._tracklets.values(), self._sequences)
         views = self.archive.views()
         for node in nodes:
             if node.identity is None or summaries[node.key].count == 0:
@@ -395,13 +395,3 @@ class Identities:
         for sequence in self._sequences.values():
             if sequence.current is not None and self.time - sequence.current.end > SILENT_SECONDS:
                 sequence.close()
-
-    def _forget_history(self) -> None:
-        """Forget who tracks were before the oldest of their tracklets that is remembered."""
-        oldest: dict[tuple[int, int], float] = {}
-        for node in self._tracklets.values():
-            track = node.camera, node.track
-            oldest[track] = min(node.start, oldest.get(track, np.inf))
-        for track in self._history.tracks():
-            if track in oldest or track not in self._sequences:
-                self._history.forget(*track, before=oldest.get(track, np.inf))

@@ -15,7 +15,7 @@ from tracker.cross_camera.possible_transitions import PossibleTransitions
 from tracker.cross_camera.threshold import OpenSetThreshold
 from tracker.cross_camera.tracklets import Tracklet
 from tracker.cross_camera.transitions import TransitionTimes
-from tracker.cross_camera.visits import visits_of
+from tracker.cross_camera.visits import SURE_BOND, visits_of
 
 __all__ = ["Joint", "JointEvidence"]
 
@@ -141,15 +141,17 @@ class JointEvidence:
         handover, impossible = np.zeros((count, count)), np.zeros((count, count), bool)
         if self.transitions is None and self.possible is None:
             return handover, impossible
-        visits = visits_of(nodes)
+        # That two were in two places at once, or nearly so, must not rest on a track that may have slipped in between.
+        visits, sure = visits_of(nodes), visits_of(nodes, bond=SURE_BOND)
         alike = visits.mean(evidence, weights)
         if self.possible is not None:
-            barred = self.possible.forbidden(visits, alike)
-            impossible = visits.spread(barred.astype(np.float64)) > 0
-            alike = np.where(barred, np.nan, alike)
+            impossible = visits.spread(self.possible.too_slow(visits, alike).astype(np.float64)) > 0
+            impossible |= sure.spread(self.possible.too_fast(sure).astype(np.float64)) > 0
+            alike = visits.mean(np.where(impossible, np.nan, evidence).astype(np.float32), weights)
         if self.transitions is not None:
             self.transitions.learn(visits, alike)
-            handover = visits.spread(self.transitions.evidence(visits, alike))
+            handover = visits.spread(self.transitions.evidence_for(visits, alike))
+            handover += sure.spread(self.transitions.evidence_against(sure))
         return handover, impossible
 
     def _learn(

@@ -119,20 +119,25 @@ class PossibleTransitions:
             return not self._overlap[earlier.camera, later.camera]
         return bool(gap < self._least[earlier.camera, later.camera])
 
-    def forbidden(self, visits: Visits, alike: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return the pairs of visits (V, V), symmetric, that cannot be one person.
+    def too_fast(self, visits: Visits) -> NDArray[np.bool_]:
+        """Return the pairs of visits (V, V), symmetric, between which nobody gets in so short a time, or at all.
+
+        Args:
+            visits: V visits of which none has slipped from one person to another.
+        """
+        cameras, gaps = np.ix_(visits.cameras, visits.cameras), visits.gaps
+        barred = visits.in_order & np.where(gaps < 0, ~self._overlap[cameras], gaps < self._least[cameras])
+        return np.asarray(barred | barred.T, np.bool_)
+
+    def too_slow(self, visits: Visits, alike: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return the pairs of visits (V, V), symmetric, between which nobody takes so long.
 
         Args:
             visits: V visits.
             alike: (V, V) evidence of their looks alone, in nats; who is alike (above 0) may have been elsewhere in
                 between, which explains a long gap.
         """
-        if not self.any or not len(visits):
-            return np.zeros((len(visits), len(visits)), np.bool_)
-        in_order, gaps = visits.in_order, visits.gaps
-        cameras = np.ix_(visits.cameras, visits.cameras)
-        too_fast = np.where(gaps < 0, ~self._overlap[cameras], gaps < self._least[cameras])
+        in_order = visits.in_order
         steps = (in_order & (np.nan_to_num(alike, nan=-1.0) > 0)).astype(np.float64)
-        too_slow = (gaps > self._most[cameras]) & (steps @ steps == 0)
-        barred = in_order & (too_fast | too_slow)
+        barred = in_order & (visits.gaps > self._most[np.ix_(visits.cameras, visits.cameras)]) & (steps @ steps == 0)
         return np.asarray(barred | barred.T, np.bool_)

@@ -21,7 +21,7 @@ It cannot do much harm, by construction:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,8 +98,8 @@ class TransitionTimes:
             for pair in list(gaps)[: max(0, len(gaps) - REMEMBERED)]:
                 del gaps[pair]
 
-    def evidence(self, visits: Visits, alike: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what the gaps between visits say for (positive) or against one person; (V, V) nats, symmetric.
+    def evidence_for(self, visits: Visits, alike: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what the gaps between visits say for one person; (V, V) nats, 0…2, symmetric.
 
         Args:
             visits: V visits.
@@ -109,20 +109,35 @@ class TransitionTimes:
         in_order, gaps = visits.in_order, visits.gaps
         whole = visits.left[:, None] & visits.appeared
         strangers = in_order & whole & (gaps >= 0) & (alike <= -CLEAR)
-        by_camera = {camera: np.flatnonzero(visits.cameras == camera) for camera in np.unique(visits.cameras).tolist()}
-        for (first, second), learnt in sorted(self._gaps.items()):
-            if len(learnt) < LEAST_GAPS or first not in by_camera or second not in by_camera:
-                continue
-            block = np.ix_(by_camera[first], by_camera[second])
-            seconds = np.sort(np.array(list(learnt.values())))
+        for block, seconds, _ in self._blocks(visits):
             said = np.zeros(gaps[block].shape)
             fits = (in_order & whole)[block] & (gaps[block] >= 0)
             said[fits] = _evidence_for(gaps[block][fits], seconds[seconds >= 0], gaps[block][strangers[block]])
-            limit = _excluded_below(seconds) if first != second else None
-            if limit is not None:
-                said[in_order[block] & (gaps[block] < limit)] = -_evidence_against(len(seconds))
             result[block] += said
         return result + result.T
+
+    def evidence_against(self, visits: Visits) -> NDArray[np.float64]:
+        """Return what gaps too short for anybody say; (V, V) nats, −6…0, symmetric.
+
+        Args:
+            visits: V visits of which none has slipped from one person to another.
+        """
+        result = np.zeros((len(visits), len(visits)))
+        in_order, gaps = visits.in_order, visits.gaps
+        for block, seconds, one_camera in self._blocks(visits):
+            # Within a camera a track may break off and begin anew at once.
+            limit = None if one_camera else _excluded_below(seconds)
+            if limit is not None:
+                result[block] -= np.where(in_order[block] & (gaps[block] < limit), _evidence_against(len(seconds)), 0.0)
+        return result + result.T
+
+    def _blocks(self, visits: Visits) -> Iterator[tuple[tuple[NDArray[np.int64], ...], NDArray[np.float64], bool]]:
+        """Yield for each pair of cameras its block of the matrix of visits, its sorted gaps, and whether it is one."""
+        by_camera = {camera: np.flatnonzero(visits.cameras == camera) for camera in np.unique(visits.cameras).tolist()}
+        for (first, second), learnt in sorted(self._gaps.items()):
+            if len(learnt) >= LEAST_GAPS and first in by_camera and second in by_camera:
+                seconds = np.sort(np.array(list(learnt.values())))
+                yield np.ix_(by_camera[first], by_camera[second]), seconds, first == second
 
     def records(self, names: Sequence[str]) -> list[TransitionRecord]:
         """Return what was learnt, by camera; ``names`` are the cameras' names by number."""

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from tracker.cross_camera.tracklets import Tracklet
 
-__all__ = ["HOLDING_BOND", "Visits", "visits_of"]
+__all__ = ["HOLDING_BOND", "SURE_BOND", "Visits", "visits_of"]
 
 #: neighbouring pieces of a track belong to one visit when the bond over the cut is at least this (nats)
 HOLDING_BOND = 1.5
+#: the same where a slip of the track must not make two people of one: only what was cut for its length holds together
+SURE_BOND = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,11 +77,12 @@ class Visits:
         return np.where(np.outer(there, there), values[np.ix_(rows, rows)], 0.0)
 
 
-def visits_of(nodes: Sequence[Tracklet]) -> Visits:
+def visits_of(nodes: Sequence[Tracklet], *, bond: float = HOLDING_BOND) -> Visits:
     """Return the visits of tracklets; a piece belongs to the one before it, if that is there and the bond holds.
 
     Args:
         nodes: N tracklets, the pieces of a track in their order.
+        bond: nats from which it holds.
     """
     of = np.full(len(nodes), -1, np.int64)
     row_of = {node.key: row for row, node in enumerate(nodes)}
@@ -88,7 +91,7 @@ def visits_of(nodes: Sequence[Tracklet]) -> Visits:
         if node.camera < 0:
             continue
         before = None if node.previous is None else row_of.get(node.previous)
-        if before is not None and node.continuity >= HOLDING_BOND:
+        if before is not None and node.continuity >= bond:
             of[row] = of[before]
             members[of[row]].append(node)
         else:

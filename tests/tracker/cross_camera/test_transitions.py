@@ -47,6 +47,10 @@ def crossing(
     return rows, who
 
 
+def evidence_of(times: TransitionTimes, among: Visits, values: np.ndarray) -> np.ndarray:
+    return times.evidence_for(among, values) + times.evidence_against(among)
+
+
 def said(learnt: int, gap: float, *, transit: float = 10.0, every: float = 7.0) -> float:
     """Return the evidence of a gap from A to B between two whose looks say nothing, after ``learnt`` crossings."""
     rows, who = crossing(learnt, transit, every)
@@ -55,7 +59,7 @@ def said(learnt: int, gap: float, *, transit: float = 10.0, every: float = 7.0) 
     values[:-2, :-2] = alike(who)
     times = TransitionTimes()
     times.learn(visits(*rows), values)
-    evidence = times.evidence(visits(*rows), values)
+    evidence = evidence_of(times, visits(*rows), values)
     assert np.array_equal(evidence, evidence.T)
     return float(evidence[-2, -1])
 
@@ -87,7 +91,7 @@ def test_views_that_overlap_exclude_nothing() -> None:
         who += [person, person]
     times = TransitionTimes()
     times.learn(visits(*rows), alike(who))
-    assert times.evidence(visits(*rows), alike(who)).min() == 0.0
+    assert evidence_of(times, visits(*rows), alike(who)).min() == 0.0
     (record,) = (one for one in times.records(["a", "b"]) if one.to_camera == "b" and one.from_camera == "a")
     assert (record.count, record.at_once, record.excluded_below_seconds) == (40, 40, None)
 
@@ -127,7 +131,7 @@ def test_coming_back_is_learnt_but_never_excluded() -> None:
     times.learn(visits(*rows), values)
     (record,) = times.records(["a"])
     assert (record.from_camera, record.to_camera, record.count) == ("a", "a", 30)
-    evidence = times.evidence(visits(*rows), values)
+    evidence = evidence_of(times, visits(*rows), values)
     assert evidence[-2, -1] == 0.0, "a track may break off and begin anew"
     assert evidence[0, 1] > 1.0 and evidence.min() == 0.0
 
@@ -143,7 +147,7 @@ def test_evidence_is_bounded_whatever_was_seen(seed: int) -> None:
     values[rng.random((60, 60)) < 0.1] = np.nan
     times = TransitionTimes()
     times.learn(visits(*rows), values)
-    evidence = times.evidence(visits(*rows), values)
+    evidence = evidence_of(times, visits(*rows), values)
     assert np.isfinite(evidence).all()
     assert evidence.min() >= -MOST_AGAINST and evidence.max() <= MOST_FOR
 
@@ -220,7 +224,8 @@ def rules(*listed: tuple[str, str, float, float], only: bool = False) -> Possibl
 
 def barred(possible: PossibleTransitions, *rows: tuple[int, float, float], looks: float = -1.0) -> bool:
     """Whether the first and the last of these visits cannot be one person; ``looks``: of all pairs."""
-    found = possible.forbidden(visits(*rows), np.full((len(rows), len(rows)), looks))
+    among = visits(*rows)
+    found = possible.too_fast(among) | possible.too_slow(among, np.full((len(rows), len(rows)), looks))
     assert np.array_equal(found, found.T)
     return bool(found[0, -1])
 
