@@ -41,7 +41,7 @@ class EmbedderMark:
     @property
     def dimension(self) -> int:
         """Length D of a vector."""
-        return self.vectors.shape[1]
+        return int(self.vectors.shape[1])
 
 
 def embedder_mark(embedder: Embedder) -> EmbedderMark:

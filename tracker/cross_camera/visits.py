@@ -74,7 +74,7 @@ class Visits:
         if not len(self):
             return np.zeros((len(self.of), len(self.of)))
         there = self.of >= 0
-        return np.where(np.outer(there, there), values[np.ix_(rows, rows)], 0.0)
+        return np.asarray(np.where(np.outer(there, there), values[np.ix_(rows, rows)], 0.0), np.float64)
 
 
 def visits_of(nodes: Sequence[Tracklet], *, bond: float = HOLDING_BOND) -> Visits:
