@@ -66,7 +66,9 @@ class Visits:
         mass = np.where(known, np.outer(weights, weights), 0.0)
         total = member.T @ (np.where(known, values, 0.0) * mass) @ member
         amount = member.T @ mass @ member
-        return np.divide(total, amount, out=np.full_like(total, np.nan), where=amount > 0)
+        found: NDArray[np.float64] = np.full_like(total, np.nan)
+        np.divide(total, amount, out=found, where=amount > 0)
+        return found
 
     def spread(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return for N × N pairs of tracklets what is known (V, V) of their visits, 0 where one is no visit."""
