@@ -120,6 +120,7 @@ def input_files(settings: TrackSettings, cameras: Sequence[CameraSettings]) -> l
     files += [Path(camera.source).expanduser() for camera in cameras]
     files += [camera.detections for camera in cameras if camera.detections is not None]
     files += [camera.calibration for camera in cameras if isinstance(camera.calibration, Path)]
+    files += [] if settings.gallery is None else [settings.gallery]
     if settings.detector.startswith("mot:"):
         given = settings.detector.removeprefix("mot:").strip()
         named = [Path(given.replace("{camera}", camera.name)).expanduser() for camera in cameras]

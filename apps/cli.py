@@ -117,6 +117,21 @@ def track(
             rich_help_panel=_TRACKING,
         ),
     ] = "auto",
+    handover: Annotated[
+        str,
+        typer.Option(
+            help="auto: learn how long people take between views, and use it as evidence; off: do not.",
+            rich_help_panel=_TRACKING,
+        ),
+    ] = "auto",
+    gallery: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="People known from earlier runs, if the file exists; whom this run knows is written to it.",
+            rich_help_panel=_TRACKING,
+        ),
+    ] = None,
     floor: Annotated[
         str,
         typer.Option(
@@ -183,10 +198,11 @@ def track(
         stride=stride,
         max_frames=max_frames,
         seed=seed,
+        gallery=gallery,
         pipeline={
             "tracker": tracker,
             "tracker_parameters": parse_options(tracker_option or [], "--tracker-option"),
-            "identities": {"false_match_rate": false_match_rate, "views": views},
+            "identities": {"false_match_rate": false_match_rate, "views": views, "handover": handover},
             "floor": floor,
         },
     )

@@ -65,6 +65,8 @@ def run_record(
     stages = {"detect": times.detect, "embed": times.embed, "track": times.track, "identify": times.identify}
     threshold = pipeline.identities.threshold_record()
     views = pipeline.identities.evidence.views
+    transitions = pipeline.identities.evidence.transitions
+    earlier = pipeline.identities.earlier
     names = pipeline.identities.cameras
     return {
         "versions": {"python": platform.python_version()}
@@ -95,6 +97,9 @@ def run_record(
         "views_that_overlap": (
             [] if views is None else [[names[first], names[second]] for first, second in sorted(views.mappings)]
         ),
+        "transitions": [] if transitions is None else [asdict(record) for record in transitions.records(names)],
+        "known_from_earlier_runs": len(earlier.numbers),
+        "recalled_from_earlier_runs": len(earlier.recalled),
         "video_identities": "as known at the time" if any(source.is_live for source in sources) else "final",
         "seconds": round(report.seconds, 3),
         "stages": {

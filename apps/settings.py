@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tracker.cross_camera.possible_transitions import TransitionRules
 from tracker.pipeline import PipelineSettings
 
 __all__ = ["DEFAULT_DETECTOR", "DEFAULT_EMBEDDER", "ROOM_DETECTOR", "ROOM_EMBEDDER", "OutputSettings", "TrackSettings"]
@@ -54,9 +55,15 @@ class TrackSettings(BaseModel):
     stride: int = Field(default=1, ge=1)
     max_frames: int | None = Field(default=None, ge=1)
     seed: int = 0
+    gallery: Path | None = None
     pipeline: PipelineSettings = PipelineSettings()
 
     @property
     def attempts_identities(self) -> bool:
         """Whether identities across cameras are attempted."""
         return self.embedder.lower() != "none"
+
+    def with_transitions(self, rules: TransitionRules) -> TrackSettings:
+        """Return the same settings with what is said about the ways between cameras."""
+        identities = self.pipeline.identities.model_copy(update={"transitions": rules})
+        return self.model_copy(update={"pipeline": self.pipeline.model_copy(update={"identities": identities})})

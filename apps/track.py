@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from apps.build import build_pipeline, check_tracker, input_files
 from apps.crop_keeper import CropKeeper
+from apps.gallery import GalleryKeeper, check_gallery
 from apps.interrupts import StopRequest
 from apps.notices import Notices
 from apps.output_folder import RUN_RECORD, OutputFolder
@@ -36,7 +37,7 @@ from tracker.storage.results import (
     write_tracks_csv,
     write_tracks_jsonl,
 )
-from tracker.video.cameras import CameraSettings, cameras_from_sources
+from tracker.video.cameras import CameraSettings, cameras_and_transitions
 from tracker.video.source_base import Source
 from tracker.video.sources import open_source
 from tracker.video.synchronizer import synchronize
@@ -67,6 +68,7 @@ class _Run:
     crops: CropKeeper | None
     notices: Notices
     console: Console | None
+    gallery: GalleryKeeper | None = None
     interrupted: bool = False
     failure: InputError | None = None
     last_frame: dict[str, int] = field(default_factory=dict)
@@ -100,11 +102,14 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
         InputError: something given cannot be used.
         KeyboardInterrupt: interrupted twice, or before the first frame; nothing has been written.
     """
-    cameras = cameras_from_sources(settings.sources)
+    cameras, rules = cameras_and_transitions(settings.sources)
+    settings = settings.with_transitions(rules)
     # What needs no model and no video is refused first.
     check_tracker(settings.pipeline)
     if outputs.show:
         check_window()
+    if settings.gallery is not None:
+        check_gallery(settings.gallery, embedder=settings.embedder)
     inputs = input_files(settings, cameras)
     folder = OutputFolder(outputs.folder, overwrite=outputs.overwrite, inputs=inputs)
     _reserve(folder, cameras, outputs)
@@ -117,6 +122,7 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
             for camera in cameras
         ]  # fmt: skip
         pipeline = build_pipeline(settings, cameras, sources)
+        gallery = None if settings.gallery is None else GalleryKeeper(settings.gallery, pipeline)
         stop = stack.enter_context(StopRequest())
         stack.enter_context(folder)
         try:
@@ -133,9 +139,14 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
                 CropKeeper(folder.staging) if outputs.save_crops else None,
                 notices,
                 console,
+                gallery,
             )
             if run.crops is not None:
                 stack.callback(run.crops.close)
+            if gallery is not None and gallery.known:
+                notices.say(f"{gallery.known} people known from earlier runs: {gallery.path}")
+            if rules.listed and isinstance(pipeline, FloorPipeline):
+                notices.say("transitions: in cameras.yaml say nothing where people are followed on the floor.")
             without = [camera.name for camera in cameras if camera.calibration is None]
             if without and len(without) < len(cameras) and settings.pipeline.floor != "off":
                 notices.say(f"No calibration of {', '.join(without)}: people are followed view by view, "
@@ -291,8 +302,15 @@ def _write_results(run: _Run, stop: StopRequest, started: float) -> RunReport:
         failure=None if run.failure is None else folder.shown(str(run.failure)),
     )
     write_run_record(folder, run_record(run.settings, run.outputs, run.pipeline, run.cameras, run.sources, report))
+    gallery = None if run.gallery is None else run.gallery.staged()
     with stop.shielded():
-        folder.publish()
+        try:
+            folder.publish()
+            if gallery is not None:
+                gallery.commit()
+        finally:
+            if gallery is not None:
+                gallery.discard()
     return report
 
 

@@ -169,7 +169,7 @@ def _assert_events(events: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[s
     opened: list[int] = []
     pieces: dict[tuple[str, int], dict[float, int]] = {}
     for event in events:
-        if event["kind"] == "identity_opened":
+        if event["kind"] in ("identity_opened", "identity_recalled"):
             opened.append(event["identity"])
         elif event["kind"] in ("identity_assigned", "identity_corrected"):
             # 0: turned out to be nobody who is known

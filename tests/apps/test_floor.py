@@ -61,6 +61,17 @@ def test_a_camera_without_calibration_is_named_and_all_go_view_by_view(
     assert read_json(tmp_path / "out" / "run.json")["tracker"] == "bytetrack"
 
 
+def test_people_on_the_floor_keep_their_numbers_from_run_to_run(room: Path, multicam: Command, tmp_path: Path) -> None:
+    looks = ("--detector", f"mot:{room / 'detections'}", "--embedder", "color_histogram", "--no-video", "--quiet")
+    known = ("--gallery", tmp_path / "people.npz")
+    for name in ("first", "second"):
+        assert multicam("track", room / "cameras.yaml", "-o", tmp_path / name, *looks, *known).code == 0
+    first, second = (read_json(tmp_path / name / "identities.json") for name in ("first", "second"))
+    assert first and [entry["identity"] for entry in second] == [entry["identity"] for entry in first]
+    assert [entry["observations"] for entry in second] == [entry["observations"] for entry in first]
+    assert read_json(tmp_path / "second" / "run.json")["recalled_from_earlier_runs"] == len(first)
+
+
 def _under_the_floor(entries: list[dict]) -> None:
     entries[0]["calibration"] = {
         "K": [[500, 0, 320], [0, 500, 240], [0, 0, 1]], "R": [[1, 0, 0], [0, 0, -1], [0, 1, 0]], "t": [0, -2, 3],

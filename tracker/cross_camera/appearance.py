@@ -72,6 +72,38 @@ class AppearanceSummary:
         self._times = [time for time, _ in merged]
         self._prototypes = [prototype for _, prototype in merged]
 
+    @classmethod
+    def restored(
+        cls,
+        total: NDArray[np.floating],
+        weight: float,
+        count: int,
+        prototypes: NDArray[np.floating],
+        time: float,
+        capacity: int = 12,
+    ) -> AppearanceSummary:
+        """Return the summary that had these parts, all of whose prototypes count as seen at ``time`` seconds.
+
+        Args:
+            total: (D,) as ``total`` gave it.
+            weight: sum of the crops' weights.
+            count: crops.
+            prototypes: (K, D) L2-normalised, oldest first, K at most the capacity.
+            time: seconds.
+            capacity: number of prototypes kept.
+        """
+        summary = cls(capacity)
+        summary._mean_sum = np.asarray(total, np.float64)
+        summary.weight, summary.count = weight, count
+        summary._prototypes = list(normalised(np.asarray(prototypes, np.float32)))[:capacity]
+        summary._times = [time] * len(summary._prototypes)
+        return summary
+
+    @property
+    def total(self) -> NDArray[np.float64] | None:
+        """The weighted sum (D,) of all crops; ``None`` before the first."""
+        return None if self._mean_sum is None else self._mean_sum.copy()
+
     @property
     def mean(self) -> NDArray[np.float32] | None:
         """The L2-normalised weighted mean (D,) of all crops; ``None`` before the first."""

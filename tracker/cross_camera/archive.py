@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,27 @@ class Archive:
         views.setdefault(tracklet.camera, AppearanceSummary(tracklet.summary.capacity)).absorb(tracklet.summary)
         self._last[tracklet.identity] = max(self._last.get(tracklet.identity, -np.inf), tracklet.end)
         self._spans.setdefault(tracklet.identity, []).append((tracklet.camera, tracklet.start, tracklet.end))
+
+    def restore(self, identity: int, views: Mapping[int, AppearanceSummary], last_seen: float) -> None:
+        """Keep the looks of an identity of an earlier run, last seen at ``last_seen`` seconds."""
+        self._views[identity] = dict(views)
+        self._last[identity] = last_seen
+
+    def merge(self, identity: int, into: int) -> None:
+        """Note that an identity turned out to be another one."""
+        for camera, summary in self._views.pop(identity, {}).items():
+            views = self._views.setdefault(into, {})
+            views.setdefault(camera, AppearanceSummary(summary.capacity)).absorb(summary)
+        if identity in self._last:
+            self._last[into] = max(self._last.pop(identity), self._last.get(into, -np.inf))
+        if identity in self._spans:
+            self._spans.setdefault(into, []).extend(self._spans.pop(identity))
+
+    def camera_shares(self, identity: int) -> dict[int, float]:
+        """Return camera → share of the looks of an archived identity that are from there."""
+        views = self._views.get(identity, {})
+        total = sum(summary.weight for summary in views.values())
+        return {camera: summary.weight / total for camera, summary in views.items() if total > 0}
 
     def prune(self, oldest: float, *, keep: set[int]) -> None:
         """Forget when identities were where before ``oldest`` seconds, and whole identities beyond the capacity."""

@@ -11,6 +11,7 @@ EventKind = Literal[
     "track_started",
     "track_ended",
     "identity_opened",
+    "identity_recalled",
     "identity_assigned",
     "identity_corrected",
     "identities_merged",
@@ -22,9 +23,10 @@ class Event:
     """One thing that happened at ``time`` (seconds).
 
     ``identity_corrected`` says that ``track`` of ``camera`` is ``identity`` and not ``previous_identity``, from
-    ``since`` on; ``identities_merged`` that ``previous_identity`` turned out to be ``identity``. ``score`` is the
-    evidence in nats where there is any. Of people followed on the floor ``camera`` is ``"floor"``: what is said of
-    their track holds in every camera, where the track has the same number.
+    ``since`` on; ``identities_merged`` that ``previous_identity`` turned out to be ``identity``; ``identity_recalled``
+    that somebody known from an earlier run is seen again, under the old number. ``score`` is the evidence in nats where
+    there is any. Of people followed on the floor ``camera`` is ``"floor"``: what is said of their track holds in every
+    camera, where the track has the same number.
     """
 
     kind: EventKind

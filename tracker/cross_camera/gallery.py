@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,6 +47,24 @@ class Gallery:
         self._next_number += 1
         self._identities[number] = GalleryIdentity(number, time)
         return number
+
+    @property
+    def next_number(self) -> int:
+        """The number that the next identity gets."""
+        return self._next_number
+
+    def skip_to(self, number: int) -> None:
+        """Use no number below ``number`` for anybody new."""
+        self._next_number = max(self._next_number, number)
+
+    def restore(self, number: int, views: Mapping[int, AppearanceSummary], last_seen: float) -> None:
+        """Remember an identity of an earlier run; its number is not given to anybody else."""
+        self._identities[number] = GalleryIdentity(number, last_seen, dict(views))
+        self.skip_to(number + 1)
+
+    def identities(self) -> list[GalleryIdentity]:
+        """Return all identities, by number."""
+        return [self._identities[number] for number in sorted(self._identities)]
 
     def note(self, number: int, time: float) -> None:
         """Note that an identity was seen at ``time``; one that was forgotten is remembered again (without looks)."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from tracker.cross_camera.events import Event
+from tracker.cross_camera.tracklets import Tracklet
 
 __all__ = ["History"]
 
@@ -99,6 +100,21 @@ class History:
         # The piece that lasts until then stays whole.
         first = max(0, bisect_right(pieces[0], before) - 1)
         del pieces[0][:first], pieces[1][:first]
+
+    def forget_older(self, tracklets: Iterable[Tracklet], going_on: Collection[tuple[int, int]]) -> None:
+        """Forget who tracks were before the oldest of their tracklets that is remembered.
+
+        Args:
+            tracklets: those remembered.
+            going_on: (camera, track) of tracks that may be seen again; of these all is kept while none is remembered.
+        """
+        oldest: dict[tuple[int, int], float] = {}
+        for node in tracklets:
+            track = node.camera, node.track
+            oldest[track] = min(node.start, oldest.get(track, float("inf")))
+        for track in self.tracks():
+            if track in oldest or track not in going_on:
+                self.forget(*track, before=oldest.get(track, float("inf")))
 
     def tracks(self) -> list[tuple[int, int]]:
         """Return (camera, track) of all tracks of which anything was told."""

@@ -19,23 +19,25 @@ from tracker.cross_camera.appearance import AppearanceSummary
 from tracker.cross_camera.archive import Archive
 from tracker.cross_camera.crop_quality import overlap_with_others
 from tracker.cross_camera.duplicates import Duplicates, yields
+from tracker.cross_camera.earlier_runs import EarlierRuns, KnownPeople
 from tracker.cross_camera.events import Event
+from tracker.cross_camera.exclusivity import too_many
 from tracker.cross_camera.frame_intervals import FrameIntervals
 from tracker.cross_camera.gallery import Gallery
 from tracker.cross_camera.history import History
 from tracker.cross_camera.identity_settings import CameraObservations, IdentitySettings
 from tracker.cross_camera.joint_evidence import JointEvidence
 from tracker.cross_camera.numbering import inherit
+from tracker.cross_camera.possible_transitions import PossibleTransitions
 from tracker.cross_camera.settlement import cluster
 from tracker.cross_camera.threshold import OpenSetThreshold, ThresholdRecord
 from tracker.cross_camera.tracklets import Tracklet, TrackletSequence
+from tracker.cross_camera.visits import HOLDING_BOND
 
 __all__ = ["CameraObservations", "Identities", "IdentitySettings"]
 
 #: where the threshold starts when cameras' means are taken off: different people then lie at right angles
 CENTRED_THRESHOLD = 0.8
-#: a track's next tracklet carries the identity on when the bond over the cut is at least this (nats)
-CARRIED_BOND = 1.5
 #: a track not reported for this long is gone, whether its tracker says so or not
 SILENT_SECONDS = 10.0
 
@@ -51,6 +53,9 @@ class Identities:
         default_threshold: the embedder's recorded cosine distance; ``None`` without an embedder: then every track is
             an identity of its own.
         camera_bias: the embedder's vectors carry the camera's own colours: each camera's mean is taken off first.
+
+    Raises:
+        InputError: the settings list a transition of a camera that is not there.
     """
 
     def __init__(
@@ -70,12 +75,16 @@ class Identities:
             start if start is not None else 1.0, false_match_rate=self.settings.false_match_rate
         )
         self.gallery = Gallery(self.settings.gallery_capacity)
+        self.possible = PossibleTransitions(self.settings.transitions, self.cameras)
         self.evidence = JointEvidence(
             self.threshold,
             learn_geometry=self.settings.learn_geometry,
             views_may_overlap=self.settings.views == "auto",
             camera_bias=camera_bias,
+            learn_transitions=self.settings.handover == "auto",
+            possible=self.possible if self.possible.any else None,
         )
+        self.earlier = EarlierRuns()
         self.duplicates = Duplicates()
         self.archive = Archive(self.settings.gallery_capacity)
         self.time = -np.inf
@@ -132,6 +141,14 @@ class Identities:
         self._sequences = {}
         return self.settle(final=True)
 
+    def load(self, people: KnownPeople) -> None:
+        """Take over whom earlier runs knew; call before the first frame."""
+        self.earlier.restore(people, self.gallery, self.archive, self.evidence.camera_means)
+
+    def known_people(self) -> KnownPeople:
+        """Return whom the next run is to know; call after ``finish``."""
+        return self.earlier.with_this_run(self.gallery, self.cameras, self.evidence.camera_means, self.time)
+
     def threshold_record(self) -> ThresholdRecord | None:
         """Return the threshold and what it rests on; ``None`` without an embedder."""
         return self.threshold.record() if self.attempted else None
@@ -161,7 +178,7 @@ class Identities:
             if begun is not None:
                 self._next_key += 1
                 self._tracklets[begun.key] = begun
-                if self.attempted and (begun.continuity < CARRIED_BOND or begun.previous in self._ceded):
+                if self.attempted and (begun.continuity < HOLDING_BOND or begun.previous in self._ceded):
                     begun.identity = None
                 events += self._tell(begun, seen.time)
             present.append(tracklet)
@@ -175,29 +192,11 @@ class Identities:
 
     def _enforce_exclusivity(self, present: Sequence[Tracklet]) -> list[Event]:
         """Of tracklets that are there at once with one identity, only the best known keeps it."""
+        live = [sequence.current for sequence in self._sequences.values() if sequence.current is not None]
         events = []
-        holders: dict[int, list[Tracklet]] = {}
-        separate = self.settings.views == "separate"
-        candidates = {tracklet.key: tracklet for tracklet in present}
-        if separate:
-            # Cameras take their pictures at different times: somebody is in view between them, too.
-            live = (sequence.current for sequence in self._sequences.values())
-            candidates |= {tracklet.key: tracklet for tracklet in live if tracklet is not None}
-        seen_now = {tracklet.key for tracklet in present}
-        for tracklet in sorted(candidates.values(), key=lambda tracklet: (-tracklet.observations, tracklet.key)):
-            if tracklet.identity is None or tracklet.key in self._ceded:
-                continue
-            others = holders.setdefault(tracklet.identity, [])
-            if any(
-                tracklet.key in seen_now and other.key in seen_now
-                if tracklet.camera == other.camera
-                else separate and tracklet.overlaps(other)
-                for other in others
-            ):
-                tracklet.identity = None
-                events += self._tell(tracklet, self.time)
-            else:
-                others.append(tracklet)
+        for tracklet in too_many(present, live, self._ceded, separate=self.settings.views == "separate"):
+            tracklet.identity = None
+            events += self._tell(tracklet, self.time)
         return events
 
     def _tell(self, tracklet: Tracklet, time: float, score: float | None = None) -> list[Event]:
@@ -250,6 +249,7 @@ class Identities:
                 column = chosen[row]
                 tracklet.identity = int(numbers[column])
                 score = round(float(self.threshold.score(cost[row, column])), 3)
+                events += self.earlier.recall(tracklet.identity, time)
                 events += self._tell(tracklet, time, score)
             else:
                 events += self._open_for(tracklet)
@@ -258,15 +258,17 @@ class Identities:
         return events
 
     def _identities_beside(self, tracklet: Tracklet) -> set[int]:
-        """Identities that were in the same camera (or in any, when views are separate) while the tracklet lived."""
+        """Identities in the same camera (or in any, when views are separate) meanwhile, or out of reach."""
         anywhere = self.settings.views == "separate"
         return self.archive.identities_beside(tracklet, any_camera=anywhere) | {
             other.identity
             for other in self._tracklets.values()
             if other is not tracklet
             and other.identity is not None
-            and (other.camera == tracklet.camera or anywhere)
-            and other.overlaps(tracklet)
+            and (
+                ((other.camera == tracklet.camera or anywhere) and other.overlaps(tracklet))
+                or self.possible.excludes(other, tracklet)
+            )
         }
 
     def settle(self, *, final: bool = False) -> list[Event]:
@@ -305,8 +307,11 @@ class Identities:
         anchor_nodes = [anchor for anchor, _ in anchors]
         everything = anchor_nodes + nodes
         thorough = len(last_chance) == len(nodes)
-        joint = self.evidence.gather(everything, summaries, thorough=thorough)
+        numbers = [anchor.identity or 0 for anchor in anchor_nodes]
+        shares = {anchor.key: self.archive.camera_shares(number) for anchor, number in zip(anchor_nodes, numbers)}
+        joint = self.evidence.gather(everything, summaries, thorough=thorough, shares=shares)
         count = len(anchor_nodes)
+        joint.forbidden[:count, :count] |= self.earlier.apart(numbers)
         beside = self.archive.forbidden(anchor_nodes, nodes, any_camera=self.settings.views == "separate")
         joint.forbidden[:count, count:] |= beside
         joint.forbidden[count:, :count] |= beside.T
@@ -347,12 +352,16 @@ class Identities:
             seconds[label] += node.end - node.start if node.camera >= 0 else 0.0
         ripe |= asked & (seconds >= self.settings.minimum_seconds)
         events: list[Event] = []
+        seen = {label for node, label in zip(nodes, labels.tolist()) if node.camera >= 0}
         for label in range(count):
+            if label in seen and label in number_of:
+                events += self.earlier.recall(number_of[label], self.time)
             if label not in number_of and ripe[label]:
                 number_of[label] = self.gallery.open(self.time)
                 events.append(Event("identity_opened", self.time, identity=number_of[label]))
         for number, label in gone.items():
             events.append(Event("identities_merged", self.time, identity=number_of[label], previous_identity=number))
+            self.archive.merge(number, number_of[label])
         for node, label in zip(nodes, labels.tolist()):
             node.identity = number_of.get(label)
         return events
@@ -370,7 +379,7 @@ class Identities:
         present = {node.identity for node in self._tracklets.values() if node.identity is not None}
         self.archive.prune(min((node.start for node in self._tracklets.values()), default=np.inf), keep=present)
         if not self.settings.keep_history:
-            self._forget_history()
+            self._history.forget_older(self._tracklets.values(), self._sequences)
         views = self.archive.views()
         for node in nodes:
             if node.identity is None or summaries[node.key].count == 0:
@@ -386,13 +395,3 @@ class Identities:
         for sequence in self._sequences.values():
             if sequence.current is not None and self.time - sequence.current.end > SILENT_SECONDS:
                 sequence.close()
-
-    def _forget_history(self) -> None:
-        """Forget who tracks were before the oldest of their tracklets that is remembered."""
-        oldest: dict[tuple[int, int], float] = {}
-        for node in self._tracklets.values():
-            track = node.camera, node.track
-            oldest[track] = min(node.start, oldest.get(track, np.inf))
-        for track in self._history.tracks():
-            if track in oldest or track not in self._sequences:
-                self._history.forget(*track, before=oldest.get(track, np.inf))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from tracker.cross_camera.possible_transitions import TransitionRules
 from tracker.cross_camera.tracklets import TrackletRules
 
 __all__ = ["CameraObservations", "IdentitySettings"]
@@ -28,6 +29,12 @@ class IdentitySettings(BaseModel):
     learn_geometry: bool = Field(default=True, description="learn how views overlap from people seen in both")
     keep_history: bool = Field(default=True, description="remember every track's identity until the end of the run")
     views: str = Field(default="auto", pattern="^(auto|separate)$", description="separate: no two views overlap")
+    handover: str = Field(
+        default="auto", pattern="^(auto|off)$", description="auto: learn how long people take between views"
+    )
+    transitions: TransitionRules = Field(
+        default=TransitionRules(), description="the ways between cameras, as far as somebody has said them"
+    )
     tracklets: TrackletRules = TrackletRules()
 
 

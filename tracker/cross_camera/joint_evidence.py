@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from tracker.cross_camera.appearance import AppearanceSummary, cosine_distances, normalised
 from tracker.cross_camera.overlapping_views import OverlappingViews
+from tracker.cross_camera.possible_transitions import PossibleTransitions
 from tracker.cross_camera.threshold import OpenSetThreshold
 from tracker.cross_camera.tracklets import Tracklet
+from tracker.cross_camera.transitions import TransitionTimes
+from tracker.cross_camera.visits import SURE_BOND, visits_of
 
 __all__ = ["Joint", "JointEvidence"]
 
@@ -39,25 +42,43 @@ class Joint:
 
 
 class JointEvidence:
-    """Gather the evidence between tracklets: appearance, geometry of overlapping views, continuity of tracks.
+    """Gather the evidence between tracklets: looks, geometry of overlapping views, times between views, continuity.
 
     Args:
         threshold: learnt here from the tracklets each time.
         learn_geometry: whether views may teach each other how they overlap.
         views_may_overlap: when false, nobody is in two cameras at once.
         camera_bias: vectors carry the camera's own colours: each camera's mean is taken off before they are compared.
+        learn_transitions: whether the times that people take between views count.
+        possible: which ways between cameras there are; ``None``: all.
     """
 
     def __init__(
-        self, threshold: OpenSetThreshold, *, learn_geometry: bool, views_may_overlap: bool, camera_bias: bool = False
+        self,
+        threshold: OpenSetThreshold,
+        *,
+        learn_geometry: bool,
+        views_may_overlap: bool,
+        camera_bias: bool = False,
+        learn_transitions: bool = False,
+        possible: PossibleTransitions | None = None,
     ) -> None:
         self.threshold = threshold
         self.views_may_overlap = views_may_overlap
         self.camera_bias = camera_bias
         self.views = OverlappingViews() if learn_geometry and views_may_overlap else None
+        self.transitions = TransitionTimes() if learn_transitions else None
+        self.possible = possible
+        #: camera → mean look (D,), of cameras of earlier runs (negative numbers) and, as of late, of this one
+        self.camera_means: dict[int, NDArray[np.float32]] = {}
 
     def gather(
-        self, nodes: Sequence[Tracklet], summaries: Mapping[int, AppearanceSummary], *, thorough: bool = True
+        self,
+        nodes: Sequence[Tracklet],
+        summaries: Mapping[int, AppearanceSummary],
+        *,
+        thorough: bool = True,
+        shares: Mapping[int, Mapping[int, float]] | None = None,
     ) -> Joint:
         """Return the evidence between all ``nodes``, whose looks are ``summaries[node.key]``.
 
@@ -65,9 +86,12 @@ class JointEvidence:
             nodes: N tracklets.
             summaries: key → looks.
             thorough: look for better geometry also where views know theirs.
+            shares: key of a node that stands for an archived identity → camera → share of its looks from there.
         """
         count = len(nodes)
-        biases = _camera_means(nodes, summaries) if self.camera_bias else {}
+        if self.camera_bias:
+            self.camera_means |= _camera_means(nodes, summaries)
+        biases = _biases(nodes, self.camera_means, shares or {})
         distances = _distances(nodes, summaries, biases)
         cameras = np.array([node.camera for node in nodes])
         starts = np.array([node.start for node in nodes])
@@ -80,22 +104,55 @@ class JointEvidence:
         self._learn(nodes, summaries, biases, distances, cameras, starts, ends)
         crops = np.array([summaries[node.key].count for node in nodes], np.float32)
         trust = crops / (crops + HALF_TRUST_CROPS)
+        weights = np.maximum(trust * np.array([1.0 + np.log1p(node.observations) for node in nodes]), 1e-3)
         evidence = self.threshold.score(distances) * np.sqrt(np.outer(trust, trust))
+        handover, impossible = self._of_transitions(nodes, evidence, weights.astype(np.float32))
+        known = np.zeros((count, count), bool)
         if self.views is not None:
             geometry, known = self.views.evidence(nodes, evidence, thorough=thorough)
             evidence = np.where(known, np.nan_to_num(evidence, nan=UNKNOWN_LOOKS) + geometry, evidence)
             forbidden |= known & (geometry <= GEOMETRY_VETO)
+        # Where two paths can be compared place by place, when they were there says nothing more.
+        evidence = np.where(known, evidence, evidence + handover)
+        forbidden |= impossible
         row_of = {node.key: row for row, node in enumerate(nodes)}
         bonds = [
             (row_of[node.previous], row, node.continuity)
             for row, node in enumerate(nodes)
             if node.previous is not None and node.previous in row_of and node.continuity > 0
         ]
-        weights = np.maximum(trust * np.array([1.0 + np.log1p(node.observations) for node in nodes]), 1e-3)
         evidence = evidence.astype(np.float32)
         if count:
             np.fill_diagonal(evidence, 0.0)
         return Joint(evidence, forbidden, weights.astype(np.float32), bonds)
+
+    def _of_transitions(
+        self, nodes: Sequence[Tracklet], evidence: NDArray[np.float32], weights: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return what times between views say (N, N), in nats, and the pairs (N, N) that cannot be one person.
+
+        Args:
+            nodes: N tracklets.
+            evidence: (N, N) of their looks alone: times are learnt from nothing else, so that they cannot confirm
+                themselves.
+            weights: (N,) of the nodes.
+        """
+        count = len(nodes)
+        handover, impossible = np.zeros((count, count)), np.zeros((count, count), bool)
+        if self.transitions is None and self.possible is None:
+            return handover, impossible
+        # That two were in two places at once, or nearly so, must not rest on a track that may have slipped in between.
+        visits, sure = visits_of(nodes), visits_of(nodes, bond=SURE_BOND)
+        alike = visits.mean(evidence, weights)
+        if self.possible is not None:
+            impossible = visits.spread(self.possible.too_slow(visits, alike).astype(np.float64)) > 0
+            impossible |= sure.spread(self.possible.too_fast(sure).astype(np.float64)) > 0
+            alike = visits.mean(np.where(impossible, np.nan, evidence).astype(np.float32), weights)
+        if self.transitions is not None:
+            self.transitions.learn(visits, alike)
+            handover = visits.spread(self.transitions.evidence_for(visits, alike))
+            handover += sure.spread(self.transitions.evidence_against(sure))
+        return handover, impossible
 
     def _learn(
         self,
@@ -118,7 +175,7 @@ class JointEvidence:
             pair = sorted((nodes[row].track, nodes[column].track))
             if pair[0] != pair[1]:
                 different[nodes[row].camera, pair[0], pair[1]].append(float(distances[row, column]))
-        pieces = [(summaries[node.key], biases.get(node.camera)) for node in nodes if node.camera >= 0]
+        pieces = [(summaries[node.key], biases.get(node.key)) for node in nodes if node.camera >= 0]
         same = [distance for piece, bias in pieces if (distance := piece.halves_distance(bias)) is not None]
         self.threshold.learn(
             np.array([float(np.mean(values)) for _, values in sorted(different.items())]), np.array(same)
@@ -141,10 +198,25 @@ def _camera_means(
     }
 
 
+def _biases(
+    nodes: Sequence[Tracklet],
+    camera_means: Mapping[int, NDArray[np.float32]],
+    shares: Mapping[int, Mapping[int, float]],
+) -> dict[int, NDArray[np.float32]]:
+    """Return key → look (D,) of the cameras that a node was seen by."""
+    biases: dict[int, NDArray[np.float32]] = {}
+    for node in nodes:
+        for camera, share in ({node.camera: 1.0} if node.camera >= 0 else shares.get(node.key, {})).items():
+            if camera in camera_means:
+                part = camera_means[camera] * np.float32(share)
+                biases[node.key] = biases[node.key] + part if node.key in biases else part
+    return biases
+
+
 def _distances(
     nodes: Sequence[Tracklet], summaries: Mapping[int, AppearanceSummary], biases: Mapping[int, NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Return the cosine distance (N, N) between the means; NaN where one has no good crop."""
+    """Return the cosine distance (N, N) between the means, less ``biases`` (key → look); NaN without a good crop."""
     result = np.full((len(nodes), len(nodes)), np.nan, np.float32)
     known = [(row, mean) for row, node in enumerate(nodes) if (mean := summaries[node.key].mean) is not None]
     if known:
@@ -152,6 +224,6 @@ def _distances(
         stacked = np.stack([mean for _, mean in known])
         if biases:
             none = np.zeros_like(stacked[0])
-            stacked = normalised(stacked - np.stack([biases.get(nodes[row].camera, none) for row in rows]))
+            stacked = normalised(stacked - np.stack([biases.get(nodes[row].key, none) for row in rows]))
         result[np.ix_(rows, rows)] = cosine_distances(stacked, stacked)
     return result

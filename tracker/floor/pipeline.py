@@ -12,6 +12,7 @@ from tracker.cross_camera.crop_quality import crop_quality
 from tracker.cross_camera.events import Event
 from tracker.cross_camera.identities import Identities
 from tracker.cross_camera.identity_settings import CameraObservations
+from tracker.cross_camera.possible_transitions import TransitionRules
 from tracker.detections import Detections
 from tracker.errors import InputError
 from tracker.floor.people import FloorPeople
@@ -70,7 +71,10 @@ class FloorPipeline:
         self.tracker = FloorTracker(cameras, floor)
         # Colours differ from camera to camera too much to tell people apart from one look to the next.
         self._looks = embedder is not None and not getattr(embedder, "camera_bias", False)
-        identities = self.settings.identities.model_copy(update={"learn_geometry": False})
+        # One view that all cameras share knows no ways between cameras.
+        identities = self.settings.identities.model_copy(
+            update={"learn_geometry": False, "handover": "off", "transitions": TransitionRules()}
+        )
         self.identities = Identities([FLOOR], identities, threshold)
         self.times = StageTimes()
         places = np.array([camera.position[:2] for camera in cameras.values()])

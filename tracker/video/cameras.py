@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tracker.cross_camera.possible_transitions import TransitionRule, TransitionRules
 from tracker.errors import InputError, nearest_name_hint
 from tracker.video.addresses import (
     display_source,
@@ -22,7 +23,16 @@ from tracker.video.addresses import (
     unique_name,
 )
 
-__all__ = ["CameraSettings", "cameras_from_sources", "display_source", "read_cameras"]
+__all__ = [
+    "CameraSettings",
+    "cameras_and_transitions",
+    "cameras_from_sources",
+    "display_source",
+    "read_cameras",
+    "read_transitions",
+]
+
+_FIELDS = ("cameras", "transitions", "only_listed_transitions")
 
 
 class CameraSettings(BaseModel):
@@ -85,7 +95,16 @@ class CameraSettings(BaseModel):
 
 
 def cameras_from_sources(sources: Sequence[str]) -> list[CameraSettings]:
-    """Return the cameras of the sources given on a command line, in their order.
+    """Return the cameras of the sources given on a command line; see ``cameras_and_transitions``.
+
+    Raises:
+        InputError: no source at all, or a ``cameras.yaml`` that cannot be used.
+    """
+    return cameras_and_transitions(sources)[0]
+
+
+def cameras_and_transitions(sources: Sequence[str]) -> tuple[list[CameraSettings], TransitionRules]:
+    """Return the cameras of the sources given on a command line, in their order, and the ways between them.
 
     A source that ends in ``.yaml`` or ``.yml`` is read as ``cameras.yaml`` and may stand among others. The others are
     named by file stem, folder, ``camera0`` or host. Of equal names the later ones get ``-2``, ``-3``, …; names that a
@@ -107,13 +126,84 @@ def cameras_from_sources(sources: Sequence[str]) -> list[CameraSettings]:
         for cameras in described
     ]
     result: list[CameraSettings] = []
+    rules = TransitionRules()
+    for source, own, cameras in zip(sources, described, named, strict=True):
+        if own is not None and cameras is not None:
+            rules = _joined(rules, read_transitions(source, own), [camera.name for camera in own], cameras)
     for source, cameras in zip(sources, named, strict=True):
         if cameras is None:
             if not str(source).strip():
                 raise InputError("a source is empty: give a path, a webcam index or an address")
             cameras = [CameraSettings(name=unique_name(name_source(str(source)), taken), source=str(source))]
         result.extend(cameras)
-    return result
+    return result, rules
+
+
+def read_transitions(path: str | Path, cameras: Sequence[CameraSettings]) -> TransitionRules:
+    """Return what a ``cameras.yaml`` says about the ways between its ``cameras``.
+
+    The file may hold a list ``transitions:`` of entries such as ``{from: a, to: b, seconds: [5, 60]}``, and
+    ``only_listed_transitions: true``.
+
+    Raises:
+        InputError: the file cannot be read, an entry is not of that form, names a camera that is not there, or says
+            something of one way twice.
+    """
+    path = Path(path)
+    content = _read_content(path)
+    only, entries = content.get("only_listed_transitions", False), content.get("transitions", [])
+    if not isinstance(only, bool):
+        raise InputError(f"{path}: only_listed_transitions: is {_kind(only)}; write true or false")
+    if not isinstance(entries, list):
+        raise InputError(f"{path}: transitions: is {_kind(entries)}, not a list; begin each with '- from:'")
+    if only and not entries:
+        raise InputError(f"{path}: only_listed_transitions: true, but none is listed; add them as transitions:")
+    rules: list[TransitionRule] = []
+    for number, entry in enumerate(entries, start=1):
+        label = f"{path}: transition {number}"
+        rule = _check_transition(label, entry)
+        for name in (rule.from_camera, rule.to_camera):
+            known = [camera.name for camera in cameras]
+            if name not in known:
+                raise InputError(f"{label}: no camera is called {name!r}: {nearest_name_hint(name, known)}")
+        ways = [(other.from_camera, other.to_camera) for other in rules]
+        if (rule.from_camera, rule.to_camera) in ways:
+            raise InputError(
+                f"{label}: from {rule.from_camera} to {rule.to_camera} is listed already; keep one of them"
+            )
+        rules.append(rule)
+    return TransitionRules(listed=tuple(rules), only_listed=only)
+
+
+def _check_transition(label: str, entry: Any) -> TransitionRule:
+    if not isinstance(entry, dict):
+        raise InputError(f"{label} is {_kind(entry)}; write for example {{from: a, to: b, seconds: [5, 60]}}")
+    known = ("from", "to", "seconds")
+    for field in entry:
+        if field not in known:
+            raise InputError(f"{label} has an unknown field {str(field)!r}: {nearest_name_hint(str(field), known)}")
+    try:
+        return TransitionRule.model_validate(entry)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False)[0]
+    field = str(problem["loc"][0]) if problem["loc"] else ""
+    if problem["type"] == "missing":
+        raise InputError(f"{label} has no {field}; add {field}: with a camera's name")
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    where = f"field {field} is {entry[field]!r}: " if field else ""
+    raise InputError(f"{label}: {where}{message[:1].lower()}{message[1:]}")
+
+
+def _joined(
+    rules: TransitionRules, others: TransitionRules, names: Sequence[str], cameras: Sequence[CameraSettings]
+) -> TransitionRules:
+    """Return the rules of two files; cameras of the second, called ``names`` there, are now called otherwise."""
+    now = {name: camera.name for name, camera in zip(names, cameras, strict=True)}
+    renamed = [
+        rule.model_copy(update={"from_camera": now[rule.from_camera], "to_camera": now[rule.to_camera]})
+        for rule in others.listed
+    ]
+    return TransitionRules(listed=(*rules.listed, *renamed), only_listed=rules.only_listed or others.only_listed)
 
 
 def read_cameras(path: str | Path) -> list[CameraSettings]:
@@ -149,7 +239,7 @@ def _is_cameras_file(source: str) -> bool:
     return not is_url(str(source)) and str(source).lower().endswith((".yaml", ".yml"))
 
 
-def _read_entries(path: Path) -> list[Any]:
+def _read_content(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except yaml.MarkedYAMLError as error:
@@ -169,9 +259,13 @@ def _read_entries(path: Path) -> list[Any]:
     if not isinstance(content, dict) or "cameras" not in content:
         raise InputError(f"{path}: no list of cameras; write cameras: and below it entries with name: and source:")
     for field in content:
-        if field != "cameras":
-            raise InputError(f"{path}: unknown field {str(field)!r}: {nearest_name_hint(str(field), ['cameras'])}")
-    entries = content["cameras"]
+        if field not in _FIELDS:
+            raise InputError(f"{path}: unknown field {str(field)!r}: {nearest_name_hint(str(field), _FIELDS)}")
+    return content
+
+
+def _read_entries(path: Path) -> list[Any]:
+    entries = _read_content(path)["cameras"]
     if not isinstance(entries, list):
         raise InputError(f"{path}: cameras: is {_kind(entries)}, not a list; begin each camera with '- name:'")
     if not entries:
