@@ -8,6 +8,7 @@ from pathlib import Path
 from apps.settings import TrackSettings
 from tracker.detectors import create_detector
 from tracker.errors import InputError, nearest_name_hint
+from tracker.floor.entries import Entries
 from tracker.floor.pipeline import FloorPipeline
 from tracker.geometry.floor_camera import FloorCamera
 from tracker.pipeline import MultiCameraPipeline, PipelineSettings
@@ -56,12 +57,16 @@ def build_embedder(settings: TrackSettings) -> Embedder | None:
 
 
 def build_pipeline(
-    settings: TrackSettings, cameras: Sequence[CameraSettings], sources: Sequence[Source]
+    settings: TrackSettings,
+    cameras: Sequence[CameraSettings],
+    sources: Sequence[Source],
+    entries: Entries | None = None,
 ) -> MultiCameraPipeline | FloorPipeline:
     """Return the pipeline for opened sources: on the floor, if all of their cameras are calibrated.
 
     Raises:
-        InputError: something cannot be opened, or a calibration cannot be read or does not fit its video.
+        InputError: something cannot be opened, a calibration cannot be read or does not fit its video, or ``entries``
+            are away from what the cameras see.
     """
     calibrated = _calibrated(settings, cameras, sources)
     detector = build_detector(settings, cameras)
@@ -69,7 +74,7 @@ def build_pipeline(
         # Reads the files of all cameras: one that cannot be used shows now and not when its camera starts, hours later.
         detector.detect([Frame(camera.name, 0, 0.0, None) for camera in cameras])
     if calibrated:
-        return FloorPipeline(calibrated, detector, build_embedder(settings), settings.pipeline)
+        return FloorPipeline(calibrated, detector, build_embedder(settings), settings.pipeline, entries=entries)
     return MultiCameraPipeline(
         {source.name: source.frame_rate for source in sources},
         detector,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from apps.calibration_file import CalibrationFile
     from tracker.geometry.estimation import Estimate
+    from tracker.geometry.point_pairs import PointPairs
 
 __all__ = ["calibrate"]
 
@@ -28,7 +30,10 @@ _PIXEL_CENTERS = {"corner": 0.5, "center": 0.0}
 def calibrate(
     points: Annotated[
         Path,
-        typer.Argument(help="Pairs, one a line: u,v,x,y[,z] (pixels, metres); or YAML, JSON with points:."),
+        typer.Argument(
+            help="Pairs, one a line: u,v,x,y[,z] (pixels, metres); or YAML, JSON with points:. With --browser: a .csv "
+            "to be written."
+        ),
     ],
     output: Annotated[
         Path,
@@ -77,9 +82,28 @@ def calibrate(
         Path | None, typer.Option(help="Draw the floor's grid over the image, into this file.", rich_help_panel=_OUTPUT)
     ] = None,
     grid: Annotated[float, typer.Option(help="Metres between the picture's lines.", rich_help_panel=_OUTPUT)] = 1.0,
+    browser: Annotated[
+        bool,
+        typer.Option(
+            "--browser",
+            help="Click the points in a page on this machine; those of a file that is there are shown.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = False,
+    port: Annotated[
+        int, typer.Option(help="Of the page; 0: any that is free.", min=0, max=65535, rich_help_panel=_INPUT)
+    ] = 0,
+    no_open: Annotated[
+        bool,
+        typer.Option("--no-open", help="Only print the page's address; open no browser.", rich_help_panel=_INPUT),
+    ] = False,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace a camera of that name, and the picture.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            "--overwrite",
+            help="Replace a camera of that name, the picture, and with --browser the points.",
+            rich_help_panel=_OUTPUT,
+        ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)] = False,
 ) -> None:
@@ -91,7 +115,6 @@ def calibrate(
     from tracker.geometry.estimation import MODELS, estimate_camera
     from tracker.geometry.intrinsics import read_intrinsics
     from tracker.geometry.point_pairs import read_point_pairs
-    from tracker.storage.atomic import atomic_path
     from tracker.video.addresses import name_problem
 
     for option, given, known in (("--model", model, MODELS), ("--pixel-centers", pixel_centers, _PIXEL_CENTERS)):
@@ -100,38 +123,47 @@ def calibrate(
     for option, value, unit in (("--threshold", threshold, "pixels"), ("--grid", grid, "metres")):
         if value is not None and not (np.isfinite(value) and value > 0):
             raise InputError(f"{option} is {value:g}: give a positive number of {unit}")
+    _check_browser(browser, points, image, pixel_centers, overwrite, port, no_open)
     called = _name_of(image) if name is None else name
     problem = name_problem(called)
     if problem is not None:
         raise InputError(f"--name {called!r} {problem}: choose another")
-    inputs = [path for path in (points, intrinsics, None if image is None else Path(image)) if path is not None]
+    read = None if browser else points
+    inputs = [path for path in (read, intrinsics, None if image is None else Path(image)) if path is not None]
+    if browser:
+        _check_targets(points, None, [*inputs, *filter(None, [output, picture])], overwrite, "POINTS")
     _check_targets(output, picture, inputs, overwrite)
     file = CalibrationFile(output, called, overwrite=overwrite)
     view, (width, height) = _view(image, size)
-    pairs = read_point_pairs(points, first_pixel_centre=_PIXEL_CENTERS[pixel_centers])
     lens = None if intrinsics is None else read_intrinsics(intrinsics, called, width, height)
-    try:
-        estimate = estimate_camera(
-            pairs, width, height, name=called, model=model, intrinsics=lens, threshold=threshold
+
+    def estimated(pairs: PointPairs) -> Estimate:
+        return estimate_camera(pairs, width, height, name=called, model=model, intrinsics=lens, threshold=threshold)
+
+    def written(estimate: Estimate) -> list[str]:
+        return _write(file, estimate, picture, view, grid)
+
+    if browser:
+        assert view is not None
+        from apps.calibration_browser import calibrate_in_browser
+
+        estimate, names = calibrate_in_browser(
+            points, view, called, estimated, written, grid=grid, port=port, opened=not no_open
         )  # fmt: skip
-    except InputError as error:
-        raise InputError(f"{points}: {error}") from None
-    drawn: Any = None
-    if picture is not None:
-        import cv2
-
-        from apps.calibration_picture import draw_calibration
-
-        drawn = cv2.imencode(picture.suffix, draw_calibration(view, estimate, grid))[1]
-    names = file.write(estimate.camera, estimate.record())
-    if picture is not None:
-        with atomic_path(picture) as temporary:
-            temporary.write_bytes(drawn.tobytes())
+    else:
+        pairs = read_point_pairs(points, first_pixel_centre=_PIXEL_CENTERS[pixel_centers])
+        try:
+            estimate = estimated(pairs)
+        except InputError as error:
+            raise InputError(f"{points}: {error}") from None
+        names = written(estimate)
     if quiet:
         return
     _print_estimate(estimate)
     done = "replaced" if file.replaces else "added"
     print(f"{output}: {called} {done}; in it: {', '.join(names)}")
+    if browser:
+        print(points)
     if picture is not None:
         print(picture)
 
@@ -142,13 +174,54 @@ def _name_of(image: str | None) -> str:
     return "camera" if image is None else safe_name(Path(image).stem)
 
 
-def _check_targets(output: Path, picture: Path | None, inputs: list[Path], overwrite: bool) -> None:
+def _check_browser(
+    browser: bool, points: Path, image: str | None, pixel_centers: str, overwrite: bool, port: int, no_open: bool
+) -> None:
+    """Raise when clicking is impossible, or its options are given without it."""
+    from tracker.errors import InputError
+
+    if not browser:
+        if port or no_open:
+            raise InputError(f"{'--port' if port else '--no-open'} is of --browser: add it, or leave this out")
+        return
+    if image is None:
+        raise InputError("--browser shows the camera's picture: give it, or its video, as --image FILE")
+    if pixel_centers != "corner":
+        raise InputError(f"--pixel-centers {pixel_centers}: clicks count from the image's corner; leave it out")
+    if points.suffix.lower() not in (".csv", ".txt"):
+        raise InputError(f"{points}: with --browser, give a file that ends in .csv or .txt for the points")
+    if points.exists() and not overwrite:
+        raise InputError(f"{points} exists: choose another, or add --overwrite to begin with its points and replace it")
+
+
+def _write(
+    file: CalibrationFile, estimate: Estimate, picture: Path | None, view: NDArray[np.uint8] | None, grid: float
+) -> list[str]:
+    """Write the calibration, and the picture if one is wanted; return the names of all cameras in the file."""
+    from tracker.storage.atomic import atomic_path
+
+    if picture is None:
+        return file.write(estimate.camera, estimate.record())
+    import cv2
+
+    from apps.calibration_picture import draw_calibration
+
+    drawn = cv2.imencode(picture.suffix, draw_calibration(view, estimate, grid))[1]
+    names = file.write(estimate.camera, estimate.record())
+    with atomic_path(picture) as temporary:
+        temporary.write_bytes(drawn.tobytes())
+    return names
+
+
+def _check_targets(
+    output: Path, picture: Path | None, inputs: list[Path], overwrite: bool, option: str = "--output"
+) -> None:
     """Raise when a file that is to be written is one that is read, or a picture is there already."""
     from tracker.errors import InputError
 
-    for option, path in (("--output", output), ("--picture", picture)):
+    for label, path in ((option, output), ("--picture", picture)):
         if path is not None and path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
-            raise InputError(f"{option} {path} is read by this command and would be replaced: choose another file")
+            raise InputError(f"{label} {path} is read by this command and would be replaced: choose another file")
     if picture is None:
         return
     if picture.suffix.lower() not in _PICTURE_SUFFIXES:

@@ -37,7 +37,7 @@ from tracker.storage.results import (
     write_tracks_csv,
     write_tracks_jsonl,
 )
-from tracker.video.cameras import CameraSettings, cameras_and_transitions
+from tracker.video.cameras import CameraSettings, cameras_and_transitions, entries_from_sources
 from tracker.video.source_base import Source
 from tracker.video.sources import open_source
 from tracker.video.synchronizer import synchronize
@@ -104,6 +104,7 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
     """
     cameras, rules = cameras_and_transitions(settings.sources)
     settings = settings.with_transitions(rules)
+    entries = entries_from_sources(settings.sources)
     # What needs no model and no video is refused first.
     check_tracker(settings.pipeline)
     if outputs.show:
@@ -121,7 +122,7 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
                                             read_images=_needs_images(settings, outputs)))
             for camera in cameras
         ]  # fmt: skip
-        pipeline = build_pipeline(settings, cameras, sources)
+        pipeline = build_pipeline(settings, cameras, sources, entries)
         gallery = None if settings.gallery is None else GalleryKeeper(settings.gallery, pipeline)
         stop = stack.enter_context(StopRequest())
         stack.enter_context(folder)
@@ -151,6 +152,9 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
             if without and len(without) < len(cameras) and settings.pipeline.floor != "off":
                 notices.say(f"No calibration of {', '.join(without)}: people are followed view by view, "
                             "not on the floor.")  # fmt: skip
+            if entries and isinstance(pipeline, MultiCameraPipeline):
+                notices.warn("The entries and the area of cameras.yaml are not used: they are places on the floor, and "
+                             "people are followed view by view.")  # fmt: skip
             if isinstance(pipeline, MultiCameraPipeline) and not settings.attempts_identities and len(cameras) > 1:
                 notices.say("No embedder: people are tracked by motion alone, "
                             "identities across cameras are not attempted.")  # fmt: skip

@@ -72,6 +72,25 @@ def test_people_on_the_floor_keep_their_numbers_from_run_to_run(room: Path, mult
     assert read_json(tmp_path / "second" / "run.json")["recalled_from_earlier_runs"] == len(first)
 
 
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_entries_are_used_on_the_floor_and_else_said_not_to_be(
+    room: Path, multicam: Command, tmp_path: Path, calibrated: bool
+) -> None:
+    cameras = changed(room, tmp_path / "room", lambda entries: None if calibrated else entries[1].pop("calibration"))
+    arguments = ("--detector", f"mot:{room / 'detections'}", "--embedder", "none", "--no-video")
+    plain = cameras.read_text()
+    cameras.write_text(plain + "area: [[90, 0], [91, 0], [91, 1]]\n")
+    outcome = multicam("track", cameras, "-o", tmp_path / "out", *arguments)
+    if calibrated:
+        assert outcome.code == 2 and "the cameras see nothing of the area" in outcome.err
+        cameras.write_text(plain + "entries: [{name: door, center: [4, 0], radius: 0.6}]\n")
+        assert multicam("track", cameras, "-o", tmp_path / "out", *arguments, "--quiet").code == 0
+    else:
+        assert outcome.code == 0
+        (warning,) = read_json(tmp_path / "out" / "run.json")["warnings"]
+        assert warning.startswith("The entries and the area of cameras.yaml are not used") and warning in outcome.err
+
+
 def _under_the_floor(entries: list[dict]) -> None:
     entries[0]["calibration"] = {
         "K": [[500, 0, 320], [0, 500, 240], [0, 0, 1]], "R": [[1, 0, 0], [0, 0, -1], [0, 1, 0]], "t": [0, -2, 3],

@@ -54,15 +54,16 @@ def arrivals(
 ) -> list[Arrival]:
     """Return new tracks from boxes that are ``left``, the best first, far enough apart not to disturb each other.
 
-    ``rate_of`` tells how many new people an image would hold, were it everywhere as at places (N, 2). Each box begins a
-    candidate where it puts a person on the floor, in every way that it can be read; every other camera adds the box
-    that fits best.
+    ``rate_of`` tells how many new people an image would hold, were it everywhere as at places (N, 2); 0: nobody can be
+    there. Each box begins a candidate where it puts a person on the floor, in every way that it can be read; every
+    other camera adds the box that fits best.
     """
     names = [name for name in boxes if len(left[name])]
     everything = []
     for name in names:
         seeds = _seeds(cameras[name], boxes[name], left[name], settings, detectors.scale)
-        score = np.log(rate_of(seeds.places) / detectors.false_alarms) + seeds.fit
+        with np.errstate(divide="ignore"):
+            score = np.log(rate_of(seeds.places) / detectors.false_alarms) + seeds.fit
         score -= np.maximum(0.0, explained[name][seeds.rows])
         # Whoever comes to nothing with all that the other cameras may say is not looked into.
         promising = score + _MOST_EVIDENCE * (len(names) - 1) >= _LEAST
@@ -109,7 +110,9 @@ def arrivals(
         else:
             score[others] += missed[others]
     mean, cov = _estimate(mean, sitting, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale)
-    return _chosen(mean, cov, score, sitting, taken)
+    possible: NDArray[np.bool_] = np.asarray(np.isfinite(mean).all(axis=1))
+    possible[possible] = rate_of(mean[possible, :2]) > 0
+    return _chosen(mean, cov, np.where(possible, score, -np.inf), sitting, taken)
 
 
 def _chosen(
@@ -118,7 +121,7 @@ def _chosen(
     result: list[Arrival] = []
     used: set[tuple[str, int]] = set()
     for number in np.argsort(-score, kind="stable").tolist():
-        if score[number] < _LEAST or not np.isfinite(mean[number]).all():
+        if score[number] < _LEAST:
             continue
         mine = {name: int(rows[number]) for name, rows in taken.items() if rows[number] >= 0}
         near = any(np.hypot(*(mean[number, :2] - one.mean[:2])) < _APART for one in result)

@@ -15,6 +15,7 @@ from tracker.cross_camera.identity_settings import CameraObservations
 from tracker.cross_camera.possible_transitions import TransitionRules
 from tracker.detections import Detections
 from tracker.errors import InputError
+from tracker.floor.entries import Entries
 from tracker.floor.people import FloorPeople
 from tracker.floor.tracker import FloorTracker
 from tracker.geometry.floor_camera import FloorCamera
@@ -46,9 +47,11 @@ class FloorPipeline:
         detector: finds people.
         embedder: makes vectors of crops; ``None`` tracks by motion alone, and a track is an identity.
         settings: everything else; ``tracker`` is not used.
+        entries: where people come in and go out, and where they can be; ``None``: learnt, and everywhere.
 
     Raises:
-        InputError: no camera, or a calibration that cannot be of a camera which sees a floor.
+        InputError: no camera, a calibration that cannot be of a camera which sees a floor, or entries away from what
+            the cameras see.
     """
 
     def __init__(
@@ -57,6 +60,8 @@ class FloorPipeline:
         detector: Detector,
         embedder: Embedder | None,
         settings: PipelineSettings | None = None,
+        *,
+        entries: Entries | None = None,
     ) -> None:
         self.settings = settings or PipelineSettings()
         self.detector = detector
@@ -68,7 +73,7 @@ class FloorPipeline:
         if threshold is not None:
             floor = floor.model_copy(update={"alike": float(np.clip(threshold * _UNDECIDED, 0.01, 1.99))})
         self._confidence = floor.confidence
-        self.tracker = FloorTracker(cameras, floor)
+        self.tracker = FloorTracker(cameras, floor, entries=entries)
         # Colours differ from camera to camera too much to tell people apart from one look to the next.
         self._looks = embedder is not None and not getattr(embedder, "camera_bias", False)
         # One view that all cameras share knows no ways between cameras.

@@ -12,6 +12,7 @@ from tracker.errors import InputError
 from tracker.floor.arrivals import Arrival, arrivals
 from tracker.floor.association import Associated, Expected, associate
 from tracker.floor.detector_model import DetectorModel
+from tracker.floor.entries import Entries
 from tracker.floor.likelihood import Boxes, inverses, measured_boxes
 from tracker.floor.looks import Looks
 from tracker.floor.movement import movement
@@ -36,6 +37,10 @@ _INSIDE, _BESIDE, _CROWDED = 0.2, 0.45, 6.0
 _MOST_ARRIVALS = 50
 #: chance of being found from which not to be found is a miss
 _EXPECTED = 0.3
+#: metres of deviation from where on who is unseen may be anywhere
+_WIDEST = 2.0
+#: away from all entries that are given: share of ``leaving``, and how much longer and wider who is unseen is awaited
+_STAY, _LONGER, _WIDER = 0.3, 2.0, 1.5
 
 
 class FloorTracker:
@@ -45,10 +50,19 @@ class FloorTracker:
         cameras: name → calibrated camera.
         settings: ``None``: by default.
         remember: keep the whole run, so that ``refined`` can look at it again.
+        entries: where people come in and go out, and where they can be; ``None``: learnt, and everywhere.
+
+    Raises:
+        InputError: no camera, or entries away from what the cameras see.
     """
 
     def __init__(
-        self, cameras: Mapping[str, FloorCamera], settings: FloorSettings | None = None, *, remember: bool = False
+        self,
+        cameras: Mapping[str, FloorCamera],
+        settings: FloorSettings | None = None,
+        *,
+        remember: bool = False,
+        entries: Entries | None = None,
     ) -> None:
         if not cameras:
             raise InputError("a floor tracker needs a calibrated camera; give at least one")
@@ -70,7 +84,8 @@ class FloorTracker:
         self._confirmed = np.zeros(0, bool)
         self._misses = np.zeros((0, count), np.int64)
         self._looks = Looks(self.settings)
-        self._undetected = Undetected(self.cameras, self.settings.person_height)
+        self._entries = entries or Entries()
+        self._undetected = Undetected(self.cameras, self.settings.person_height, self._entries)
         self._looks_back: list[Look] | None = [] if remember else None
         self._were_confirmed: set[int] = set()
 
@@ -166,7 +181,7 @@ class FloorTracker:
             prior,
             np.einsum("nij,nj->ni", prior, self._mean),
             self._sitting,
-            -np.logaddexp(0, -self._odds) - s.leaving * (self._time - self._seen),
+            -np.logaddexp(0, -self._odds) - self._leaving() * (self._time - self._seen),
             self._confirmed,
             self._seniority(),
         )
@@ -184,7 +199,8 @@ class FloorTracker:
             seen |= columns >= 0
             expected = (columns < 0) & (said.chances[name] >= _EXPECTED)
             self._misses[:, place] = np.where(expected, self._misses[:, place] + 1, 0)
-        self._odds = np.minimum(self._odds + said.evidence, s.certainty) - np.where(seen, 0.0, s.leaving * self._step)
+        leaving = self._leaving() * self._step
+        self._odds = np.minimum(self._odds + said.evidence, s.certainty) - np.where(seen, 0.0, leaving)
         self._seen[seen] = self._time
         return said.boxes
 
@@ -317,12 +333,22 @@ class FloorTracker:
         unseen = self._time - self._seen
         spread = np.sqrt(np.linalg.eigvalsh(self._cov[:, :2, :2])[:, -1]) if len(self._ids) else np.zeros(0)
         floor = np.where(self._confirmed, 0.0, -4.0)
-        keep = (self._odds > floor) & (unseen <= s.memory_seconds) & (spread < 2.0)
+        away = self._away()
+        awaited = s.memory_seconds * (1 + (_LONGER - 1) * away)
+        keep = (self._odds > floor) & (unseen <= awaited) & (spread < _WIDEST * (1 + (_WIDER - 1) * away))
         keep |= (unseen == 0) & (self._odds > -4.0)
         for place in self._mean[self._confirmed & ~keep, :2]:
             self._undetected.was_lost(place)
         if not keep.all():
             self._keep(keep, assigned)
+
+    def _away(self) -> Array:
+        """Return (N,) how much the tracks are away from all entries given by hand, 0 to 1; 0 where none are."""
+        return 1 - self._entries.nearness(self._mean[:, :2]) if self._entries.zones else np.zeros(len(self._ids))
+
+    def _leaving(self) -> Array:
+        """Return (N,) nats a second by which who is unseen is thought to have left: less so away from entries."""
+        return self.settings.leaving * (1 - (1 - _STAY) * self._away())
 
     def _keep(self, keep: NDArray[np.bool_], assigned: dict[str, Ints]) -> None:
         for field in ("_ids", "_mean", "_cov", "_odds", "_sitting", "_births", "_seen", "_confirmed", "_misses"):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tracker.errors import InputError
 from tracker.geometry.documents import parsed_document, read_text
 
-__all__ = ["PointPairs", "read_point_pairs"]
+__all__ = ["PointPairs", "parse_point_pairs", "read_point_pairs"]
 
 Array = NDArray[np.float64]
 
@@ -68,7 +68,15 @@ def read_point_pairs(path: str | Path, *, first_pixel_centre: float = 0.5) -> Po
     Raises:
         InputError: the file cannot be read, a line or point is malformed, it has no pairs, or a place or pixel twice.
     """
-    text = read_text(path, "points file")
+    return parse_point_pairs(read_text(path, "points file"), path, first_pixel_centre=first_pixel_centre)
+
+
+def parse_point_pairs(text: str, path: str | Path, *, first_pixel_centre: float = 0.5) -> PointPairs:
+    """Return the pairs of a file's text, as ``read_point_pairs`` does.
+
+    Raises:
+        InputError: as there.
+    """
     suffix = Path(path).suffix.lower()
     if suffix in (".yaml", ".yml", ".json"):
         rows = list(_document_rows(parsed_document(text, path), path))

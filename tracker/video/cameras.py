@@ -1,4 +1,4 @@
-"""Which cameras a run has: from sources on the command line, or from a ``cameras.yaml``."""
+"""Which cameras a run has: from sources on the command line, or from a ``cameras.yaml``; and where people come in."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tracker.cross_camera.possible_transitions import TransitionRule, TransitionRules
 from tracker.errors import InputError, nearest_name_hint
+from tracker.floor.entries import Entries, entries_from_document
 from tracker.video.addresses import (
     display_source,
     is_url,
@@ -28,11 +29,13 @@ __all__ = [
     "cameras_and_transitions",
     "cameras_from_sources",
     "display_source",
+    "entries_from_sources",
     "read_cameras",
     "read_transitions",
 ]
 
-_FIELDS = ("cameras", "transitions", "only_listed_transitions")
+#: of a ``cameras.yaml``
+_FIELDS = ("cameras", "transitions", "only_listed_transitions", "entries", "area")
 
 
 class CameraSettings(BaseModel):
@@ -150,7 +153,7 @@ def read_transitions(path: str | Path, cameras: Sequence[CameraSettings]) -> Tra
             something of one way twice.
     """
     path = Path(path)
-    content = _read_content(path)
+    content = _read_document(path)
     only, entries = content.get("only_listed_transitions", False), content.get("transitions", [])
     if not isinstance(only, bool):
         raise InputError(f"{path}: only_listed_transitions: is {_kind(only)}; write true or false")
@@ -209,15 +212,15 @@ def _joined(
 def read_cameras(path: str | Path) -> list[CameraSettings]:
     """Return the cameras that a ``cameras.yaml`` describes, in the order of the file.
 
-    The file holds a list ``cameras:`` whose entries have the fields of ``CameraSettings``; ``name`` may be left out.
-    Relative paths are relative to the folder of the file.
+    The file holds a list ``cameras:`` whose entries have the fields of ``CameraSettings``; ``name`` may be left out;
+    what else it may hold is for ``entries_from_sources``. Relative paths are relative to the folder of the file.
 
     Raises:
         InputError: the file cannot be read, is no YAML (the message has the line), has no cameras, an unknown field, a
             field of the wrong type, or two cameras of one name.
     """
     path = Path(path)
-    entries = _read_entries(path)
+    entries = _camera_entries(path)
     taken = {str(entry["name"]).casefold() for entry in entries if isinstance(entry, dict) and entry.get("name")}
     cameras: list[CameraSettings] = []
     for number, entry in enumerate(entries, start=1):
@@ -239,7 +242,36 @@ def _is_cameras_file(source: str) -> bool:
     return not is_url(str(source)) and str(source).lower().endswith((".yaml", ".yml"))
 
 
-def _read_content(path: Path) -> dict[str, Any]:
+def entries_from_sources(sources: Sequence[str]) -> Entries:
+    """Return the entry zones and the area that the ``cameras.yaml`` among the sources of a command line give.
+
+    Raises:
+        InputError: a file cannot be read, a zone cannot be, or two files give some.
+    """
+    found: dict[Path, Entries] = {}
+    for path in (Path(source) for source in sources if _is_cameras_file(source)):
+        document = _read_document(path)
+        try:
+            entries = entries_from_document(document.get("entries"), document.get("area"))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        if entries:
+            found[path] = entries
+    if len(found) > 1:
+        raise InputError(f"{' and '.join(map(str, found))} give entries or an area: put them into one file")
+    return next(iter(found.values()), Entries())
+
+
+def _camera_entries(path: Path) -> list[Any]:
+    entries = _read_document(path)["cameras"]
+    if not isinstance(entries, list):
+        raise InputError(f"{path}: cameras: is {_kind(entries)}, not a list; begin each camera with '- name:'")
+    if not entries:
+        raise InputError(f"{path}: the list of cameras is empty; add at least one with name: and source:")
+    return entries
+
+
+def _read_document(path: Path) -> dict[Any, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except yaml.MarkedYAMLError as error:
@@ -262,15 +294,6 @@ def _read_content(path: Path) -> dict[str, Any]:
         if field not in _FIELDS:
             raise InputError(f"{path}: unknown field {str(field)!r}: {nearest_name_hint(str(field), _FIELDS)}")
     return content
-
-
-def _read_entries(path: Path) -> list[Any]:
-    entries = _read_content(path)["cameras"]
-    if not isinstance(entries, list):
-        raise InputError(f"{path}: cameras: is {_kind(entries)}, not a list; begin each camera with '- name:'")
-    if not entries:
-        raise InputError(f"{path}: the list of cameras is empty; add at least one with name: and source:")
-    return entries
 
 
 def _check_entry(path: Path, number: int, fields: dict[str, Any]) -> CameraSettings:

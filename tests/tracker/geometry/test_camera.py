@@ -180,7 +180,9 @@ def unit_towards(camera: Camera, x: float, y: float) -> Array:
 def test_boxes_come_with_their_derivatives(lens: str) -> None:
     camera = CAMERAS[lens]
     generator = np.random.default_rng(4)
-    places = np.column_stack([generator.uniform(-2, 3, 40), generator.uniform(3, 15, 40), generator.uniform(1.4, 2, 40)])
+    places = np.column_stack(
+        [generator.uniform(-2, 3, 40), generator.uniform(3, 15, 40), generator.uniform(1.4, 2, 40)]
+    )
     boxes, jacobian = person_boxes_with_jacobian(camera, *places.T)
     np.testing.assert_array_equal(boxes, camera.person_box(*places.T))
     step = 1e-4

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from tracker.errors import InputError
 from tracker.video.addresses import name_problem, name_source, safe_name
-from tracker.video.cameras import CameraSettings, cameras_from_sources, display_source, read_cameras
+from tracker.video.cameras import (
+    CameraSettings,
+    cameras_from_sources,
+    display_source,
+    entries_from_sources,
+    read_cameras,
+)
 
 
 def names(*sources: str) -> list[str]:
@@ -172,3 +178,27 @@ def test_a_missing_cameras_file_and_no_source(tmp_path: Path) -> None:
 def test_an_unknown_field_is_refused_in_code_too() -> None:
     with pytest.raises(ValueError, match="fps"):
         CameraSettings(name="a", source="b", fps=3)  # type: ignore[call-arg]
+
+
+DOOR = "entries: [{name: door, polygon: [[0, 0], [1, 0], [1, 1]]}, {center: [4, 2.5], radius: 0.5}]\n"
+
+
+def test_entries_of_a_cameras_file(tmp_path: Path) -> None:
+    path = write_yaml(tmp_path, f"cameras: [a.mp4]\n{DOOR}area: [[0, 0], [9, 0], [9, 9]]\n")
+    assert [camera.name for camera in read_cameras(path)] == ["a"]
+    entries = entries_from_sources([str(path), "b.mp4"])
+    door, circle = entries.zones
+    assert (door.name, door.corners.tolist(), circle.radius) == ("entry 'door'", [[0, 0], [1, 0], [1, 1]], 0.5)
+    assert entries.area is not None and len(entries.area.corners) == 3
+    assert not entries_from_sources(["b.mp4"])
+
+
+def test_entries_that_cannot_be_name_the_file(tmp_path: Path) -> None:
+    path = write_yaml(tmp_path, "cameras: [a.mp4]\nentries: [{name: door, polygon: [[0, 0], [1, .nan], [1, 1]]}]\n")
+    with pytest.raises(InputError, match=r"cameras\.yaml: entry 'door': its polygon: corner 2 is"):
+        entries_from_sources([str(path)])
+    path = write_yaml(tmp_path, f"cameras: [a.mp4]\n{DOOR}")
+    other = tmp_path / "other.yaml"
+    other.write_text(path.read_text())
+    with pytest.raises(InputError, match=r"cameras\.yaml and .*other\.yaml give entries .*: put them into one file"):
+        entries_from_sources([str(path), str(other)])
