@@ -20,7 +20,7 @@ from tracker.floor.settings import FloorSettings
 from tracker.floor.view import FULLY_SEEN
 from tracker.geometry.floor_camera import FloorCamera
 
-__all__ = ["Associated", "Expected", "associate"]
+__all__ = ["Associated", "Expected", "Together", "associate", "fit_together"]
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -132,11 +132,49 @@ def associate(
     )  # fmt: skip
 
 
-@dataclass(slots=True, eq=False)
-class _Solution:
-    """One way to assign all boxes, camera by camera: arrays (N, …) for N people; ``score`` (N,) is how well it fits."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Together:
+    """How well boxes that are given fit N people.
+
+    Args:
+        score: (N,) nats, relative to the boxes being nobody's; misses count.
+        said, said_vector: (N, 5, 5), (N, 5) information of the boxes.
+        sits: (N,) nats that they say for sitting.
+    """
 
     score: Array
+    said: Array
+    said_vector: Array
+    sits: Array
+
+
+def fit_together(
+    cameras: Mapping[str, FloorCamera],
+    boxes: Mapping[str, Boxes],
+    people: Expected,
+    rows: Mapping[str, Ints],
+    settings: FloorSettings,
+    detectors: DetectorModel,
+) -> Together:
+    """Return how well the boxes of all cameras fit each person together: by the chain rule, camera by camera.
+
+    Args:
+        cameras: by name.
+        boxes: of the cameras that looked.
+        people: who is expected, before these boxes.
+        rows: camera → (N,) row of its boxes that is each person; -1 none.
+        settings, detectors: of the tracker.
+    """
+    count = len(people.prior)
+    alike = {name: np.zeros((count, len(found))) for name, found in boxes.items()}
+    solver = _Solver(cameras, boxes, people, alike, {}, settings, detectors)
+    return solver.together(rows)
+
+
+@dataclass(slots=True, eq=False)
+class _Solution:
+    """One way to assign all boxes, camera by camera: arrays (N, …) for N people."""
+
     boxes: dict[str, Ints] = field(default_factory=dict)
     matrices: dict[str, Array] = field(default_factory=dict)
     vectors: dict[str, Array] = field(default_factory=dict)
@@ -174,7 +212,7 @@ class _Solver:
     def solved(self, names: Sequence[str], unless: _Solution | None = None) -> _Solution:
         """Return the assignment reached by taking the cameras in this order; ``unless``, once it is the same."""
         count, people = self._count, self._people
-        one = _Solution(score=np.zeros(count))
+        one = _Solution()
         for name in self._boxes:
             one.boxes[name] = np.full(count, -1, np.int64)
             one.matrices[name], one.vectors[name] = np.zeros((count, 5, 5)), np.zeros((count, 5))
@@ -250,28 +288,32 @@ class _Solver:
             for name in self._boxes
         )
 
-    def scored(self, one: _Solution) -> None:
-        """Fill in how well the boxes of all cameras fit each person together: by the chain rule, camera by camera."""
+    def together(self, rows: Mapping[str, Ints]) -> Together:
+        """Return how well these boxes of all cameras fit each person together; see ``fit_together``."""
         people = self._people
         total, total_vector, sitting = people.prior.copy(), people.vector.copy(), people.sitting.copy()
-        one.score = np.zeros(self._count)
-        for name in self._boxes:
-            fit, chance, *_ = self._fit(name, total, total_vector, sitting)
-            rows = np.flatnonzero(one.boxes[name] >= 0)
+        score = np.zeros(self._count)
+        for name, columns in rows.items():
+            fit, chance, view, mean, cases, _, said = self._fit(name, total, total_vector, sitting)
             gain = np.log1p(-chance)
-            gain[rows] = fit[rows, one.boxes[name][rows]] + people.weight[rows]
-            one.score += np.maximum(gain, -1e3)
-            total, total_vector = total + one.matrices[name], total_vector + one.vectors[name]
-            sitting = sitting + one.sits[name]
+            has = np.flatnonzero(columns >= 0)
+            taken = columns[has]
+            gain[has] = fit[has, taken] + people.weight[has]
+            score += np.maximum(gain, -1e3)
+            matrix, vector = view[has].say(
+                mean[has], self._boxes[name][taken], cases[has, taken], self._settings, self._detectors.scale
+            )
+            total[has] += matrix
+            total_vector[has] += vector
+            sitting[has] += said[has, taken]
+        return Together(score, total - people.prior, total_vector - people.vector, sitting - people.sitting)
 
 
 def _best_of(solver: _Solver, solutions: Sequence[_Solution], count: int) -> _Solution:
     """Return the best that can be put together of several solutions: one's way for each person, no box twice."""
-    for one in solutions:
-        solver.scored(one)
     names = list(solutions[0].boxes)
     rows = np.stack([np.stack([one.boxes[name] for name in names], axis=1) for one in solutions])
-    scores = np.stack([one.score for one in solutions])
+    scores = np.stack([solver.together(one.boxes).score for one in solutions])
     chosen = packed(rows, scores)
     result = solutions[0]
     people = np.arange(count)

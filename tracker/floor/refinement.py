@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +10,10 @@ from numpy.typing import NDArray
 from tracker.association.assignment import assign
 from tracker.floor.agreement import log_agreement
 from tracker.floor.association import Expected, associate
+from tracker.floor.chains import Chain, Look
 from tracker.floor.detector_model import DetectorModel
-from tracker.floor.likelihood import Boxes, inverses
+from tracker.floor.encounters import Encounters
+from tracker.floor.likelihood import inverses
 from tracker.floor.movement import movement
 from tracker.floor.people import FloorPeople
 from tracker.floor.posture import PostureViews, sitting_later, usual_odds
@@ -34,39 +35,6 @@ _ANYWHERE = 3.0
 _LEAST_EVIDENCE = 5.0
 #: how much a miss says
 _MISS = 0.4
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """One instant of a run.
-
-    Args:
-        time: seconds.
-        boxes: camera → its boxes.
-        ids: (N,) of the people followed.
-        rows: camera → (N,) row of its boxes that is each; -1 none.
-        means, covariances: (N, 5), (N, 5, 5) of their states.
-    """
-
-    time: float
-    boxes: Mapping[str, Boxes]
-    ids: Ints
-    rows: Mapping[str, Ints]
-    means: Array
-    covariances: Array
-
-
-@dataclass(slots=True, eq=False)
-class _Chain:
-    """One trajectory: what each instant's boxes say of it, by the number of the instant."""
-
-    start: int
-    end: int
-    place: Array
-    said: dict[int, Array] = field(default_factory=dict)
-    vector: dict[int, Array] = field(default_factory=dict)
-    rows: dict[int, dict[str, int]] = field(default_factory=dict)
-    evidence: float = 0.0
 
 
 def refined(
@@ -96,8 +64,10 @@ def refined(
         return []
     chains = _as_followed(cameras, looks, confirmed, settings, detectors)
     run = _Run(cameras, looks, settings, detectors, advance)
-    for _ in range(sweeps):
+    for sweep in range(sweeps):
         chains = run.swept(chains)
+        if not sweep:
+            run.settle(chains)
     chains = [chain for chain in chains if chain.evidence + _BIRTH >= _LEAST_EVIDENCE and chain.rows]
     return run.smoothed(chains)
 
@@ -108,9 +78,9 @@ def _as_followed(
     confirmed: set[int],
     settings: FloorSettings,
     detectors: DetectorModel,
-) -> list[_Chain]:
+) -> list[Chain]:
     """Return the trajectories as the tracker made them, with what their boxes say."""
-    chains: dict[int, _Chain] = {}
+    chains: dict[int, Chain] = {}
     people = np.array(sorted(confirmed), np.int64)
     for number, look in enumerate(looks):
         known = np.isin(look.ids, people)
@@ -125,7 +95,7 @@ def _as_followed(
             said, vector = view.say(look.means[mine], found, np.diag(cases), settings, detectors.scale)
             for place, index in enumerate(mine.tolist()):
                 track = int(look.ids[index])
-                chain = chains.setdefault(track, _Chain(number, number, look.means[index, :2]))
+                chain = chains.setdefault(track, Chain(number, number, look.means[index, :2]))
                 chain.end = number
                 chain.said[number] = chain.said.get(number, 0) + said[place]
                 chain.vector[number] = chain.vector.get(number, 0) + vector[place]
@@ -146,6 +116,7 @@ class _Run:
         self._advance = advance
         times = np.array([look.time for look in looks])
         self._steps = np.diff(times, prepend=times[0])
+        self._encounters = Encounters(cameras, looks, settings, detectors, self._born)
         self._memory = [int(np.searchsorted(times, time - _LOST_SECONDS)) for time in times]
 
     def _born(self, place: Array) -> tuple[Array, Array]:
@@ -155,7 +126,11 @@ class _Run:
                           s.height_deviation**-2])  # fmt: skip
         return matrix, matrix @ np.array([*place, 0, 0, s.person_height])
 
-    def _from_the_future(self, chains: Sequence[_Chain]) -> list[tuple[Array, Array]]:
+    def settle(self, chains: Sequence[Chain]) -> None:
+        """Let people who came close change places, where that fits better; see ``encounters.py``."""
+        self._encounters.settle(chains)
+
+    def _from_the_future(self, chains: Sequence[Chain]) -> list[tuple[Array, Array]]:
         """Return for each instant what later boxes say of all chains' states then: (N, 5, 5), (N, 5)."""
         count = len(chains)
         matrix, vector = np.zeros((count, 5, 5)), np.zeros((count, 5))
@@ -179,11 +154,11 @@ class _Run:
             messages.append((matrix, vector))
         return messages[::-1]
 
-    def swept(self, tails: list[_Chain]) -> list[_Chain]:
+    def swept(self, tails: list[Chain]) -> list[Chain]:
         """Return the trajectories relinked, with boxes assigned anew."""
         s = self._settings
         future = self._from_the_future(tails)
-        heads: list[_Chain] = []
+        heads: list[Chain] = []
         mean, cov = np.zeros((0, 5)), np.zeros((0, 5, 5))
         sitting = np.zeros(0)
         head_of = np.full(len(tails), -1)
@@ -197,7 +172,7 @@ class _Run:
             linked = self._linked(number, here, tails, future[number], heads, mean, cov, head_of)
             new = here[linked < 0]
             for tail in new.tolist():
-                heads.append(_Chain(number, number, tails[tail].place))
+                heads.append(Chain(number, number, tails[tail].place))
                 sitting = np.append(sitting, usual_odds(s))
             if len(new):
                 born = [self._born(tails[tail].place) for tail in new.tolist()]
@@ -232,6 +207,7 @@ class _Run:
                         head.end = number
                         head.rows[number] = rows
                         head.said[number], head.vector[number] = said.said[place], said.said_vector[place]
+                        head.sits[number] = float(said.sits[place])
             if self._advance is not None:
                 self._advance()
         return [head for head in heads if head.rows]
@@ -240,9 +216,9 @@ class _Run:
         self,
         number: int,
         here: Ints,
-        tails: Sequence[_Chain],
+        tails: Sequence[Chain],
         future: tuple[Array, Array],
-        heads: Sequence[_Chain],
+        heads: Sequence[Chain],
         mean: Array,
         cov: Array,
         head_of: Ints,
@@ -282,7 +258,7 @@ class _Run:
         aimed = vector[:, :2] - self._settings.person_height * matrix[:, :2, 4]
         return np.asarray(np.linalg.solve(flat, aimed[..., None])[..., 0], np.float64)
 
-    def smoothed(self, chains: Sequence[_Chain]) -> list[FloorPeople]:
+    def smoothed(self, chains: Sequence[Chain]) -> list[FloorPeople]:
         """Return where the people were, with what came before and after."""
         s = self._settings
         future = self._from_the_future(chains)

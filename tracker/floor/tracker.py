@@ -11,6 +11,7 @@ from tracker.detections import Detections
 from tracker.errors import InputError
 from tracker.floor.arrivals import Arrival, arrivals
 from tracker.floor.association import Associated, Expected, associate
+from tracker.floor.chains import Look
 from tracker.floor.detector_model import DetectorModel
 from tracker.floor.entries import Entries
 from tracker.floor.likelihood import Boxes, inverses, measured_boxes
@@ -18,7 +19,7 @@ from tracker.floor.looks import Looks
 from tracker.floor.movement import movement
 from tracker.floor.people import FloorPeople
 from tracker.floor.posture import SEATED_SHARE, PostureViews, sitting_later
-from tracker.floor.refinement import Look, refined
+from tracker.floor.refinement import refined
 from tracker.floor.settings import FloorSettings
 from tracker.floor.undetected import Undetected
 from tracker.geometry.floor_camera import FloorCamera
