@@ -140,8 +140,8 @@ def track_scene(
     tracker = FloorTracker(scene.cameras, settings, remember=not online)
     reports: list[FloorPeople] = []
     checks, seconds = IdentityChecks(), 0.0
-    # Looking again takes about twice as long as looking.
-    share = 1.0 if online else 1 / 3
+    # Looking again takes about three times as long as looking.
+    share = 1.0 if online else 1 / 4
     for done, frame in enumerate(scene.frames, start=1):
         found = {name: frames[frame][frames[frame].scores >= lowest] for name, frames in detections.items()}
         started = perf_counter()
@@ -155,7 +155,7 @@ def track_scene(
         done_again = count(1)
         started = perf_counter()
         reports = tracker.refined(
-            None if progress is None else lambda: progress(len(scene.frames) / 3 + next(done_again) / 3)
+            None if progress is None else lambda: progress((len(scene.frames) + next(done_again)) / 4)
         )
         seconds += perf_counter() - started
         checks = IdentityChecks()

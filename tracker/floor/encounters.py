@@ -7,6 +7,7 @@ through anew in both ways, from states that were sure before it to states that w
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from tracker.floor.agreement import log_agreement
 from tracker.floor.association import Expected, Together, associate, fit_together
 from tracker.floor.chains import Chain, Look
 from tracker.floor.detector_model import DetectorModel
-from tracker.floor.likelihood import inverses
+from tracker.floor.likelihood import Boxes, inverses
 from tracker.floor.movement import movement
 from tracker.floor.posture import sitting_later, usual_odds
 from tracker.floor.settings import FloorSettings
@@ -26,13 +27,16 @@ from tracker.geometry.floor_camera import FloorCamera
 __all__ = ["Encounters"]
 
 Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
 #: of a state before anything is known: information (5, 5), (5,)
 Born = Callable[[Array], tuple[Array, Array]]
 
 #: metres below which two people may be taken for each other, and seconds around it that are gone through anew
 _NEAR, _AROUND = 0.7, 0.75
-#: nats by which the other way must be better
-_BETTER = 0.5
+#: nats by which the other way must be better, and by which it may be worse at a glance
+_BETTER, _HOPELESS = 2.0, -10.0
+#: metres from two of them at which others have their boxes looked at too, and how many at most
+_BESIDE, _MOST_BESIDE = 1.0, 4
 #: how much a miss says
 _MISS = 0.4
 
@@ -46,6 +50,7 @@ class _Known:
         matrix, vector: (L, 5, 5), (L, 5) information of the boxes up to and with each instant.
         odds: (L,) log odds of sitting.
         later, later_vector: (L, 5, 5), (L, 5) of the boxes after it.
+        places: (L, 2) where the person was, with what came before and after; metres.
     """
 
     start: int
@@ -54,12 +59,7 @@ class _Known:
     odds: Array
     later: Array
     later_vector: Array
-
-    def places(self) -> Array:
-        """Return (L, 2) where the person was, with what came before and after; metres."""
-        return np.asarray(
-            np.linalg.solve(self.matrix + self.later, (self.vector + self.later_vector)[..., None])[:, :2, 0], np.float64
-        )
+    places: Array
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +67,7 @@ class _Way:
     """One way of going on: how well it fits, and what each instant's boxes then are."""
 
     score: float
-    rows: list[dict[str, NDArray[np.int64]]]
+    rows: list[dict[str, Ints]]
     said: list[Together]
 
 
@@ -96,30 +96,37 @@ class Encounters:
         self._times = times
         self._steps = np.diff(times, prepend=times[:1])
 
-    def settle(self, chains: Sequence[Chain]) -> int:
+    def settle(self, chains: Sequence[Chain], advance: Callable[[], None] | None = None) -> int:
         """Let those change places for whom that fits better; return how often it did.
 
         Args:
             chains: the trajectories, changed in place.
+            advance: called once for every instant of the run.
         """
         known = [self._known(chain) for chain in chains]
         whose = list(range(len(chains)))
-        changes = 0
+        changes, past = 0, 0
         for _, number, one, other in self._nearest(chains, known):
+            while advance is not None and past < number:
+                past += 1
+                advance()
             first, second = whose[one], whose[other]
-            if not self._change(chains, known, first, second, number):
-                continue
-            changes += 1
-            whose[one], whose[other] = second, first
-            for index in (first, second):
+            group, changed = self._change(chains, known, first, second, number)
+            if changed:
+                changes += 1
+                whose[one], whose[other] = second, first
+            for index in group:
                 known[index] = self._known(chains[index])
+        while advance is not None and past < len(self._looks):
+            past += 1
+            advance()
         return changes
 
     def _nearest(self, chains: Sequence[Chain], known: Sequence[_Known]) -> list[tuple[float, int, int, int]]:
         """Return time, instant and pair of every encounter, in order: where two are nearer than before and after."""
-        places = [one.places() for one in known]
+        places = [one.places for one in known]
         found = []
-        for one, other in zip(*np.triu_indices(len(chains), 1)):
+        for one, other in itertools.combinations(range(len(chains)), 2):
             low = max(chains[one].start, chains[other].start)
             high = min(chains[one].end, chains[other].end)
             if high - low < 2:
@@ -132,99 +139,155 @@ class Encounters:
                 index = int(np.where(free, gap, np.inf).argmin())
                 time = float(self._times[low + index])
                 free &= np.abs(self._times[low : high + 1] - time) > _AROUND
-                found.append((time, low + index, int(one), int(other)))
+                found.append((time, low + index, one, other))
         return sorted(found)
 
     def _change(
         self, chains: Sequence[Chain], known: Sequence[_Known], first: int, second: int, number: int
-    ) -> bool:
+    ) -> tuple[tuple[int, ...], bool]:
         """Let two change places about an instant, if that fits better."""
-        pair = (first, second)
-        begin = max(chains[index].start for index in pair) + 1
-        end = min(chains[index].end for index in pair) - 1
-        window = np.flatnonzero(np.abs(self._times - self._times[number]) <= _AROUND)
-        window = window[(window >= begin) & (window <= end)]
-        if not len(window):
-            return False
-        numbers = window.tolist()
-        as_it_was, changed = (self._way(chains, known, pair, tails, numbers) for tails in (pair, pair[::-1]))
+        numbers = self._window(known, (first, second), number)
+        if not numbers or self._at_a_glance(known, (first, second), numbers) < _HOPELESS:
+            return (), False
+        group = self._group(known, (first, second), numbers)
+        as_it_was = self._way(chains, known, group, group, numbers, anew=False)
+        changed = self._way(chains, known, group, (second, first, *group[2:]), numbers, anew=True)
         if changed.score - as_it_was.score <= _BETTER:
-            return False
-        self._go(chains, pair, numbers, changed)
-        return True
+            return (), False
+        # Other boxes alone may be what makes it better.
+        stayed = self._way(chains, known, group, group, numbers, anew=True)
+        change = changed.score - stayed.score > _BETTER
+        self._go(chains, group, numbers, changed if change else stayed, change=change)
+        return group, change
+
+    def _window(self, known: Sequence[_Known], people: Sequence[int], number: int) -> list[int]:
+        """Return the instants around one at which all of these people were there, and before and after it as well."""
+        begin = max(known[index].start for index in people) + 1
+        end = min(known[index].start + len(known[index].odds) for index in people) - 2
+        window = np.flatnonzero(np.abs(self._times - self._times[number]) <= _AROUND)
+        return window[(window >= begin) & (window <= end)].tolist()
+
+    def _group(self, known: Sequence[_Known], pair: tuple[int, int], numbers: Sequence[int]) -> tuple[int, ...]:
+        """Return a pair and those who are near it during ``numbers``: their boxes may have been mixed up as well."""
+        first, last = numbers[0], numbers[-1]
+
+        def path(index: int) -> Array | None:
+            one = known[index]
+            if first - 1 < one.start or last + 1 >= one.start + len(one.odds):
+                return None
+            return one.places[first - one.start : last + 1 - one.start]
+
+        beside = []
+        own = [places for index in pair if (places := path(index)) is not None]
+        for index in range(len(known)):
+            places = None if index in pair else path(index)
+            if places is not None:
+                gap = min(float(np.hypot(*(places - one).T).min()) for one in own)
+                if gap < _BESIDE:
+                    beside.append((gap, index))
+        return (*pair, *(index for _, index in sorted(beside)[:_MOST_BESIDE]))
+
+    def _states(self, known: Sequence[_Known], heads: Sequence[int], number: int) -> tuple[Array, Array, Array]:
+        """Return what is known of people at an instant by the boxes up to then: (N, 5, 5), (N, 5), (N,)."""
+        at = [(known[index], number - known[index].start) for index in heads]
+        parts = ([getattr(one, name)[place] for one, place in at] for name in ("matrix", "vector", "odds"))
+        matrix, vector, odds = (np.stack(part) for part in parts)
+        return matrix, vector, odds
+
+    def _messages(self, known: Sequence[_Known], tails: Sequence[int], number: int) -> tuple[Array, Array]:
+        """Return what the boxes after an instant say of people at it: (N, 5, 5), (N, 5)."""
+        at = [(known[index], number - known[index].start) for index in tails]
+        return np.stack([one.later[place] for one, place in at]), np.stack(
+            [one.later_vector[place] for one, place in at]
+        )
+
+    def _at_a_glance(self, known: Sequence[_Known], pair: tuple[int, int], numbers: Sequence[int]) -> float:
+        """Return by how many nats two fit each other's future better than their own, without boxes between."""
+        state = self._states(known, pair, numbers[0] - 1)
+        for number in numbers:
+            state = self._predicted(*state, number)
+        own, others = (
+            float(log_agreement(*state[:2], *self._messages(known, tails, numbers[-1])).sum())
+            for tails in (pair, pair[::-1])
+        )
+        return others - own
 
     def _way(
         self,
         chains: Sequence[Chain],
         known: Sequence[_Known],
-        heads: tuple[int, int],
-        tails: tuple[int, int],
+        heads: Sequence[int],
+        tails: Sequence[int],
         numbers: Sequence[int],
+        *,
+        anew: bool,
     ) -> _Way:
-        """Return how two go from before ``numbers`` as ``heads`` to after it as ``tails``."""
-        s, last = self._settings, numbers[-1]
-        before = [numbers[0] - 1 - known[index].start for index in heads]
-        matrix = np.stack([known[index].matrix[place] for index, place in zip(heads, before)])
-        vector = np.stack([known[index].vector[place] for index, place in zip(heads, before)])
-        odds = np.array([known[index].odds[place] for index, place in zip(heads, before)])
-        after = [last - known[index].start for index in tails]
-        later = np.stack([known[index].later[place] for index, place in zip(tails, after)])
-        later_vector = np.stack([known[index].later_vector[place] for index, place in zip(tails, after)])
-        messages = [(later, later_vector)]
+        """Return how people go from ``heads`` before ``numbers`` to ``tails`` after; ``anew``: with other boxes."""
+        s, count = self._settings, len(heads)
+        state = self._states(known, heads, numbers[0] - 1)
+        messages = [self._messages(known, tails, numbers[-1])]
         for number in numbers[:0:-1]:
-            later, later_vector = self._earlier(later, later_vector, number)
-            messages.append((later, later_vector))
+            messages.append(self._earlier(*messages[-1], number))
         way = _Way(0.0, [], [])
+        weight, sure, senior = np.zeros(count), np.ones(count, bool), np.arange(count)
         for number, (later, later_vector) in zip(numbers, reversed(messages)):
-            matrix, vector, odds = self._predicted(matrix, vector, odds, number)
-            boxes, rows_of = self._free_boxes(chains, heads, number)
-            weight, sure, senior = np.zeros(2), np.ones(2, bool), np.arange(2)
-            people = Expected(matrix + later, vector + later_vector, odds, weight, sure, senior)
-            alike = {name: np.zeros((2, len(found))) for name, found in boxes.items()}
-            missed = {name: np.full(2, _MISS) for name in boxes}
-            found = associate(self._cameras, boxes, people, alike, missed, s, self._detectors)
+            matrix, vector, odds = self._predicted(*state, number)
+            boxes, rows_of, rows = self._boxes(chains, heads, number)
+            if anew:
+                people = Expected(matrix + later, vector + later_vector, odds, weight, sure, senior)
+                alike = {name: np.zeros((count, len(found))) for name, found in boxes.items()}
+                missed = {name: np.full(count, _MISS) for name in boxes}
+                rows = associate(self._cameras, boxes, people, alike, missed, s, self._detectors).boxes
             # How well it fits is asked of what was known before, or the future would count twice.
             people = Expected(matrix, vector, odds, weight, sure, senior)
-            said = fit_together(self._cameras, boxes, people, found.boxes, s, self._detectors)
+            said = fit_together(self._cameras, boxes, people, rows, s, self._detectors)
             way.score += float(said.score.sum())
             way.said.append(said)
             way.rows.append(
-                {name: np.where(rows >= 0, np.append(rows_of[name], -1)[rows], -1) for name, rows in found.boxes.items()}
+                {name: np.where(one >= 0, np.append(rows_of[name], -1)[one], -1) for name, one in rows.items()}
             )
-            matrix, vector, odds = matrix + said.said, vector + said.said_vector, odds + said.sits
-        way.score += float(log_agreement(matrix, vector, *messages[0]).sum())
+            state = matrix + said.said, vector + said.said_vector, odds + said.sits
+        way.score += float(log_agreement(*state[:2], *messages[0]).sum())
         return way
 
-    def _free_boxes(
-        self, chains: Sequence[Chain], pair: tuple[int, int], number: int
-    ) -> tuple[dict[str, object], dict[str, NDArray[np.int64]]]:
-        """Return the boxes of an instant that nobody but a pair has, and their rows."""
+    def _boxes(
+        self, chains: Sequence[Chain], group: Sequence[int], number: int
+    ) -> tuple[dict[str, Boxes], dict[str, Ints], dict[str, Ints]]:
+        """Return an instant's boxes that nobody outside a group has, their rows, and which of them each in it has."""
         look = self._looks[number]
         taken: dict[str, set[int]] = {name: set() for name in look.boxes}
         for index, chain in enumerate(chains):
-            if index not in pair:
+            if index not in group:
                 for name, row in chain.rows.get(number, {}).items():
                     taken[name].add(row)
-        rows = {
-            name: np.array([row for row in range(len(found)) if row not in taken[name]], np.int64)
-            for name, found in look.boxes.items()
-        }
-        return {name: look.boxes[name][kept] for name, kept in rows.items()}, rows
+        rows_of, rows = {}, {}
+        for name, found in look.boxes.items():
+            kept = [row for row in range(len(found)) if row not in taken[name]]
+            place = {row: new for new, row in enumerate(kept)}
+            rows_of[name] = np.array(kept, np.int64)
+            held = [chains[index].rows.get(number, {}).get(name, -1) for index in group]
+            rows[name] = np.array([place.get(row, -1) for row in held], np.int64)
+        return {name: look.boxes[name][kept] for name, kept in rows_of.items()}, rows_of, rows
 
     @staticmethod
-    def _go(chains: Sequence[Chain], pair: tuple[int, int], numbers: Sequence[int], way: _Way) -> None:
-        """Let two chains change places after ``numbers``, with the boxes of ``way`` during it."""
-        first, second = (chains[index] for index in pair)
+    def _go(chains: Sequence[Chain], group: Sequence[int], numbers: Sequence[int], way: _Way, *, change: bool) -> None:
+        """Give a group the boxes of ``way`` during ``numbers``; ``change``: its first two change places after that."""
+        first, second = (chains[index] for index in group[:2])
         last = numbers[-1]
-        for name in ("said", "vector", "rows", "sits"):
+        for chain in (chains[index] for index in group):
+            for part in (chain.said, chain.vector, chain.rows, chain.sits):
+                for number in numbers:
+                    part.pop(number, None)
+        for name in ("said", "vector", "rows", "sits") if change else ():
             one, other = getattr(first, name), getattr(second, name)
-            one_later = {number: one.pop(number) for number in list(one) if number >= numbers[0]}
-            other_later = {number: other.pop(number) for number in list(other) if number >= numbers[0]}
-            one.update({number: value for number, value in other_later.items() if number > last})
-            other.update({number: value for number, value in one_later.items() if number > last})
-        first.end, second.end = second.end, first.end
+            one_later = {number: one.pop(number) for number in list(one) if number > last}
+            other_later = {number: other.pop(number) for number in list(other) if number > last}
+            one.update(other_later)
+            other.update(one_later)
+        if change:
+            first.end, second.end = second.end, first.end
         for number, rows, said in zip(numbers, way.rows, way.said):
-            for place, chain in enumerate((first, second)):
+            for place, chain in enumerate([chains[index] for index in group]):
                 own = {name: int(one[place]) for name, one in rows.items() if one[place] >= 0}
                 if own:
                     chain.rows[number], chain.sits[number] = own, float(said.sits[place])
@@ -252,7 +315,9 @@ class Encounters:
                 matrix, vector = matrix + chain.said[number], vector + chain.vector[number]
             earlier = self._earlier(matrix[None], vector[None], number)
             later[place - 1], later_vector[place - 1] = earlier[0][0], earlier[1][0]
-        return _Known(chain.start, *filtered, later, later_vector)
+        joint = np.linalg.solve(filtered[0] + later, (filtered[1] + later_vector)[..., None])
+        places = np.asarray(joint[:, :2, 0], np.float64)
+        return _Known(chain.start, *filtered, later, later_vector, places)
 
     def _predicted(self, matrix: Array, vector: Array, odds: Array, number: int) -> tuple[Array, Array, Array]:
         """Return what is known at an instant of what was known at the one before: (N, 5, 5), (N, 5), (N,)."""

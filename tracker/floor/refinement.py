@@ -43,31 +43,29 @@ def refined(
     confirmed: set[int],
     settings: FloorSettings,
     detectors: DetectorModel,
-    sweeps: int = 2,
     advance: Callable[[], None] | None = None,
 ) -> list[FloorPeople]:
     """Return a run's people, looked at again.
 
     A smoother: messages from the future are passed back over the trajectories as they are; then, instant by instant,
     ends of the past are linked with beginnings of the future (a Hungarian problem over how well their states agree,
-    with births and ends), and boxes are assigned anew to what both sides expect. Then all of it again.
+    with births and ends), and boxes are assigned anew to what both sides expect. Those who came close may then change
+    places (``encounters.py``), and all of it is done once more.
 
     Args:
         cameras: by name.
         looks: the run, in order.
         confirmed: ids of those who are people.
         settings, detectors: of the tracker that made the run, as they are at its end.
-        sweeps: how often.
-        advance: called after every instant looked at.
+        advance: called after every instant looked at, three times for each.
     """
     if not looks:
         return []
     chains = _as_followed(cameras, looks, confirmed, settings, detectors)
     run = _Run(cameras, looks, settings, detectors, advance)
-    for sweep in range(sweeps):
-        chains = run.swept(chains)
-        if not sweep:
-            run.settle(chains)
+    chains = run.swept(chains)
+    run.settle(chains)
+    chains = run.swept(chains)
     chains = [chain for chain in chains if chain.evidence + _BIRTH >= _LEAST_EVIDENCE and chain.rows]
     return run.smoothed(chains)
 
@@ -128,7 +126,7 @@ class _Run:
 
     def settle(self, chains: Sequence[Chain]) -> None:
         """Let people who came close change places, where that fits better; see ``encounters.py``."""
-        self._encounters.settle(chains)
+        self._encounters.settle(chains, self._advance)
 
     def _from_the_future(self, chains: Sequence[Chain]) -> list[tuple[Array, Array]]:
         """Return for each instant what later boxes say of all chains' states then: (N, 5, 5), (N, 5)."""

@@ -146,7 +146,7 @@ class FloorTracker:
         Everybody in it was there for certain; their numbers are not those that ``update`` gave.
 
         Args:
-            advance: called ``2 × instants`` times, for a progress bar.
+            advance: called ``3 × instants`` times, for a progress bar.
 
         Raises:
             InputError: the run was not remembered.

@@ -65,7 +65,7 @@ def test_progress_is_told_and_an_empty_run_is_no_error():
     tracker, _ = run(crossing, 6)
     told = []
     tracker.refined(lambda: told.append(1))
-    assert len(told) == 12
+    assert len(told) == 18
     assert FloorTracker(corner_cameras(), remember=True).refined() == []
     empty = FloorTracker(corner_cameras(), remember=True)
     empty.update({name: Detections(np.zeros((0, 4))) for name in empty.cameras}, 0.0)
