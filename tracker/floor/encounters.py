@@ -150,6 +150,8 @@ class Encounters:
         if not numbers or self._at_a_glance(known, (first, second), numbers) < _HOPELESS:
             return (), False
         group = self._group(known, (first, second), numbers)
+        if not group:
+            return (), False
         as_it_was = self._way(chains, known, group, group, numbers, anew=False)
         changed = self._way(chains, known, group, (second, first, *group[2:]), numbers, anew=True)
         if changed.score - as_it_was.score <= _BETTER:
@@ -168,23 +170,24 @@ class Encounters:
         return window[(window >= begin) & (window <= end)].tolist()
 
     def _group(self, known: Sequence[_Known], pair: tuple[int, int], numbers: Sequence[int]) -> tuple[int, ...]:
-        """Return a pair and those who are near it during ``numbers``: their boxes may have been mixed up as well."""
+        """Return a pair and those who are near it during ``numbers``: their boxes may have been mixed up as well.
+
+        Nobody, where one of these begins or ends meanwhile: whose continuation that is would have to be settled first.
+        """
         first, last = numbers[0], numbers[-1]
-
-        def path(index: int) -> Array | None:
-            one = known[index]
-            if first - 1 < one.start or last + 1 >= one.start + len(one.odds):
-                return None
-            return one.places[first - one.start : last + 1 - one.start]
-
+        own = [known[index].places[first - known[index].start : last + 1 - known[index].start] for index in pair]
         beside = []
-        own = [places for index in pair if (places := path(index)) is not None]
-        for index in range(len(known)):
-            places = None if index in pair else path(index)
-            if places is not None:
-                gap = min(float(np.hypot(*(places - one).T).min()) for one in own)
-                if gap < _BESIDE:
-                    beside.append((gap, index))
+        for index, one in enumerate(known):
+            low, high = max(first, one.start), min(last, one.start + len(one.odds) - 1)
+            if index in pair or high < low:
+                continue
+            places = one.places[low - one.start : high + 1 - one.start]
+            gap = min(float(np.hypot(*(places - part[low - first : high + 1 - first]).T).min()) for part in own)
+            if gap >= _BESIDE:
+                continue
+            if one.start >= first or one.start + len(one.odds) - 1 <= last:
+                return ()
+            beside.append((gap, index))
         return (*pair, *(index for _, index in sorted(beside)[:_MOST_BESIDE]))
 
     def _states(self, known: Sequence[_Known], heads: Sequence[int], number: int) -> tuple[Array, Array, Array]:
