@@ -24,6 +24,9 @@ from tracker.video.addresses import (
 
 __all__ = ["CameraSettings", "cameras_from_sources", "display_source", "read_cameras"]
 
+#: of a ``cameras.yaml``
+_FIELDS = ("area", "cameras")
+
 
 class CameraSettings(BaseModel):
     """One camera: what it is called and where its pictures come from.
@@ -120,7 +123,8 @@ def read_cameras(path: str | Path) -> list[CameraSettings]:
     """Return the cameras that a ``cameras.yaml`` describes, in the order of the file.
 
     The file holds a list ``cameras:`` whose entries have the fields of ``CameraSettings``; ``name`` may be left out.
-    Relative paths are relative to the folder of the file.
+    Relative paths are relative to the folder of the file. It may also hold an ``area:``, the part of the floor whose
+    truth is known, for those who measure; it is not looked at here.
 
     Raises:
         InputError: the file cannot be read, is no YAML (the message has the line), has no cameras, an unknown field, a
@@ -169,8 +173,8 @@ def _read_entries(path: Path) -> list[Any]:
     if not isinstance(content, dict) or "cameras" not in content:
         raise InputError(f"{path}: no list of cameras; write cameras: and below it entries with name: and source:")
     for field in content:
-        if field != "cameras":
-            raise InputError(f"{path}: unknown field {str(field)!r}: {nearest_name_hint(str(field), ['cameras'])}")
+        if field not in _FIELDS:
+            raise InputError(f"{path}: unknown field {str(field)!r}: {nearest_name_hint(str(field), _FIELDS)}")
     entries = content["cameras"]
     if not isinstance(entries, list):
         raise InputError(f"{path}: cameras: is {_kind(entries)}, not a list; begin each camera with '- name:'")
