@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from apps.evaluate_lab import lab
 from apps.interrupts import stoppable
 
 if TYPE_CHECKING:
-    from apps.output_folder import OutputFolder
     from benchmarks.floor_protocols import FloorEvaluation
     from benchmarks.floor_scenes import FloorScene
-    from benchmarks.world_metrics import FloorTracks
     from tracker.floor.settings import FloorSettings
 
 __all__ = ["app"]
@@ -207,6 +206,7 @@ def _evaluate(request: _Request, load: Callable[[], Sequence[FloorScene]]) -> No
     """
     from rich.console import Console
 
+    from apps.evaluation import floor_settings, write_evaluation
     from apps.interrupts import StopRequest
     from apps.notices import Notices
     from apps.output_folder import OutputFolder
@@ -216,7 +216,7 @@ def _evaluate(request: _Request, load: Callable[[], Sequence[FloorScene]]) -> No
     from benchmarks.world_metrics import GATES
     from tracker.storage.atomic import AtomicFile
 
-    settings, gates = _floor_settings(request.settings), request.gates or GATES
+    settings, gates = floor_settings(request.settings), request.gates or GATES
     if request.json is not None:
         # Said now, not after the tracking.
         AtomicFile(request.json).discard()
@@ -246,7 +246,7 @@ def _evaluate(request: _Request, load: Callable[[], Sequence[FloorScene]]) -> No
         with stop.shielded():
             if folder is not None:
                 text = f"# {request.title}\n\n{markdown_table(header, lines)}\n{remarks}"
-                _write_folder(folder, report, text, evaluation.tracks, notices.warnings)
+                write_evaluation(folder, report, text, evaluation.tracks, notices.warnings)
             if request.json is not None:
                 write_json(request.json, report)
     if not request.quiet:
@@ -264,23 +264,6 @@ class _Bars:
         if what not in self._of:
             self._of[what] = self._bars.of(what)
         self._of[what](done, total)
-
-
-def _floor_settings(options: Sequence[str]) -> FloorSettings:
-    from apps.validation import checked, parse_options
-    from tracker.errors import InputError, nearest_name_hint
-    from tracker.floor.settings import FloorSettings
-
-    values = parse_options(options, "--setting")
-    for name in values:
-        if name not in FloorSettings.model_fields:
-            raise InputError(f"--setting {name} is unknown: {nearest_name_hint(name, FloorSettings.model_fields)}")
-    try:
-        return checked(FloorSettings, **values)
-    except InputError as error:
-        # It names an option of its own, which these are not.
-        option, _, problem = str(error).partition(" ")
-        raise InputError(f"--setting {option.removeprefix('--').replace('-', '_')} {problem}") from None
 
 
 def _described(
@@ -319,33 +302,4 @@ def _remarks(request: _Request, gates: Sequence[float], machine: Mapping[str, An
     )
 
 
-def _write_folder(
-    folder: OutputFolder,
-    report: Mapping[str, Any],
-    markdown: str,
-    tracks: Mapping[str, FloorTracks],
-    warned: Sequence[str],
-) -> None:
-    from apps.run_record import write_run_record
-    from benchmarks.report import write_json, write_markdown
-    from tracker.errors import InputError
-
-    record = {"command": f"evaluate {report['protocol']}", "settings": report["settings"], "warnings": list(warned)}
-    try:
-        write_json(folder.file("report.json"), report)
-        write_markdown(folder.file("report.md"), markdown)
-        for name, found in tracks.items():
-            _write_tracks(folder.file(f"tracks/{name}.txt"), found)
-        write_run_record(folder, record)
-    except InputError as error:
-        raise InputError(folder.shown(str(error))) from None
-    folder.publish()
-
-
-def _write_tracks(path: Path, tracks: FloorTracks) -> None:
-    from tracker.storage.atomic import atomic_path
-
-    rows = sorted(zip(tracks.frames.tolist(), tracks.ids.tolist(), tracks.positions.tolist()))
-    text = "".join(f"{frame},{identity},{x:.3f},{y:.3f}\n" for frame, identity, (x, y) in rows)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+app.command()(stoppable()(lab))

@@ -34,6 +34,7 @@ __all__ = [
     "FloorEvaluation",
     "FloorRun",
     "IdentityChecks",
+    "check_gates",
     "evaluate_scenes",
     "table_of",
     "track_scene",
@@ -268,6 +269,21 @@ def table_of(rows: Sequence[Mapping[str, Any]], gates: Sequence[float]) -> tuple
     return header, lines
 
 
+def check_gates(gates: Sequence[float]) -> None:
+    """Raise before anything is tracked what scoring would find fault with.
+
+    Raises:
+        InputError: no gate, one that is not above 0, or one twice.
+    """
+    for gate in gates:
+        if not (math.isfinite(gate) and gate > 0):
+            raise InputError(f"the gate is {gate:g} m; give metres above 0")
+    if not gates:
+        raise InputError("no gate given; give metres up to which a result may stand for a person, for example 1")
+    if len({f"{gate:g}" for gate in gates}) < len(gates):
+        raise InputError(f"a gate is twice among {', '.join(f'{gate:g}' for gate in gates)} m; give each once")
+
+
 def _check(names: Sequence[str], gates: Sequence[float], runs: int, jitter_pixels: float, seed: int) -> None:
     if not names:
         raise InputError("no sequence to evaluate; name one")
@@ -276,13 +292,7 @@ def _check(names: Sequence[str], gates: Sequence[float], runs: int, jitter_pixel
         raise InputError(f"two sequences or files of detections are called {twice}; evaluate them one at a time")
     if COMBINED in names:
         raise InputError(f"a sequence is called {COMBINED}, as the row of all together is; rename it")
-    for gate in gates:
-        if not (math.isfinite(gate) and gate > 0):
-            raise InputError(f"the gate is {gate:g} m; give metres above 0")
-    if not gates:
-        raise InputError("no gate given; give metres up to which a result may stand for a person, for example 1")
-    if len({f"{gate:g}" for gate in gates}) < len(gates):
-        raise InputError(f"a gate is twice among {', '.join(f'{gate:g}' for gate in gates)} m; give each once")
+    check_gates(gates)
     if runs < 1:
         raise InputError(f"{runs} runs; give 1 (boxes as they are) or more")
     if not (math.isfinite(jitter_pixels) and jitter_pixels >= 0):

@@ -26,7 +26,13 @@ from benchmarks.simulation.people import Person
 from benchmarks.simulation.poses import Poses
 from benchmarks.simulation.render import CameraRenderer, Sighting
 from benchmarks.simulation.scene import Scene, make_scene
-from benchmarks.simulation.truth import detections_from_truth, write_detections, write_truth, write_world
+from benchmarks.simulation.truth import (
+    area_of_truth,
+    detections_from_truth,
+    write_detections,
+    write_truth,
+    write_world,
+)
 from tracker.errors import InputError
 
 __all__ = ["Simulation", "render_camera", "simulate_room"]
@@ -293,7 +299,8 @@ def _write_descriptions(folder: Path, scene: Scene, views: list[Camera]) -> None
         }
         for view in views
     ]
-    (folder / "cameras.yaml").write_text(yaml.safe_dump({"cameras": entries}, sort_keys=False), encoding="utf-8")
+    content = {"cameras": entries, "truth_area": area_of_truth(scene.room)}
+    (folder / "cameras.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 def _publish(staging: Path, folder: Path) -> None:

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.simulation.render import Sighting
+from benchmarks.simulation.room import Room
 from benchmarks.simulation.scene import Scene
 from tracker.detections import Detections
 from tracker.errors import InputError
 
 __all__ = [
     "COUNTED_VISIBILITY",
+    "area_of_truth",
     "clip_box",
     "detections_from_truth",
     "write_detections",
@@ -64,8 +66,7 @@ def write_world(path: Path, scene: Scene) -> None:
 
     Where cameras watch the corridor, those in it are listed as well, with negative y.
     """
-    corridor = scene.room.corridor
-    lowest = corridor.low[1] if corridor.watched else 0.0
+    lowest = area_of_truth(scene.room)["y"][0]
     lines = []
     for frame in range(scene.frames):
         for identity, stance in scene.stances(frame).items():
@@ -73,6 +74,14 @@ def write_world(path: Path, scene: Scene) -> None:
                 heading = (stance.heading + np.pi) % (2 * np.pi) - np.pi
                 lines.append(f"{frame + 1},{identity},{stance.x:.4f},{stance.y:.4f},{heading:.4f}\n")
     path.write_text("".join(lines), encoding="ascii")
+
+
+def area_of_truth(room: Room) -> dict[str, list[float]]:
+    """Return between which x and y, metres, :func:`write_world` lists everybody: ``truth_area`` of ``cameras.yaml``."""
+    low, high = (0.0, 0.0), room.width
+    if room.corridor.watched:
+        low, high = (min(0.0, room.corridor.low[0]), room.corridor.low[1]), max(high, room.corridor.high[0])
+    return {"x": [low[0], high], "y": [low[1], room.depth]}
 
 
 def detections_from_truth(

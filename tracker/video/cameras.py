@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 #: of a ``cameras.yaml``
-_FIELDS = ("cameras", "transitions", "only_listed_transitions", "entries", "area")
+_FIELDS = ("cameras", "transitions", "only_listed_transitions", "entries", "area", "truth_area")
 
 
 class CameraSettings(BaseModel):
@@ -213,7 +213,8 @@ def read_cameras(path: str | Path) -> list[CameraSettings]:
     """Return the cameras that a ``cameras.yaml`` describes, in the order of the file.
 
     The file holds a list ``cameras:`` whose entries have the fields of ``CameraSettings``; ``name`` may be left out;
-    what else it may hold is for ``entries_from_sources``. Relative paths are relative to the folder of the file.
+    what else it may hold is for ``entries_from_sources`` and ``read_transitions``, and ``truth_area:``, the part of the
+    floor whose truth is known, for those who measure. Relative paths are relative to the folder of the file.
 
     Raises:
         InputError: the file cannot be read, is no YAML (the message has the line), has no cameras, an unknown field, a
