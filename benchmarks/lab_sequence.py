@@ -6,8 +6,8 @@ A sequence is a folder::
     world.txt            frame, id, x, y: frames from 1, metres
     truth/NAME.txt       MOTChallenge text of each camera, where people are known in the images
 
-One of the two truths is enough. ``truth_area: {x: [0, 6], y: [0, 5]}`` in ``cameras.yaml`` is the part of the floor in which
-everybody is in ``world.txt``; without it the whole floor counts.
+One of the two truths is enough. ``truth_area: {x: [0, 6], y: [0, 5]}`` in ``cameras.yaml`` is the part of the floor in
+which everybody is in ``world.txt``; without it the whole floor counts.
 """
 
 from __future__ import annotations
