@@ -197,7 +197,7 @@ def _paths(known: Mapping[str, FloorCamera], found: Mapping[str, CameraTracks], 
 
 
 def _sized(camera: FloorCamera, size: tuple[int, int] | None) -> FloorCamera:
-    return camera if size in (None, (camera.width, camera.height)) else camera.resized(*size)  # type: ignore[misc]
+    return camera if size is None or size == (camera.width, camera.height) else camera.resized(*size)
 
 
 def _offsets(texts: Sequence[str]) -> dict[str, float]:

@@ -48,7 +48,7 @@ def aligned_homography(camera: Camera, tracks: BoxTracks, places: Array) -> Homo
     model = FloorHomography(pairs, camera.width, camera.height)
     start = camera.intrinsics @ np.column_stack([camera.rotation[:, :2], camera.translation])
     threshold = max(_LEAST, _SHARE * float(np.median(boxes[:, 3] - boxes[:, 1])))
-    found = find_consensus(model, [start], threshold)
+    found = find_consensus(model, [start, *model.candidates(0)], threshold)
     if found is None or found.inliers.sum() < _FEWEST:
         raise InputError(f"camera {camera.name}: its boxes' feet determine no homography; choose the model pose")
     return model.camera(found.candidate, camera.name)

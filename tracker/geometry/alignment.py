@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tracker.errors import InputError, nearest_name_hint
 from tracker.geometry.aligned_homography import aligned_homography
-from tracker.geometry.alignment_checks import check_agreement, check_paths, checked_offsets
+from tracker.geometry.alignment_checks import check_paths, checked_agreement, checked_offsets
 from tracker.geometry.alignment_refinement import AlignedView, improved
 from tracker.geometry.alignment_result import Alignment, fit_errors, who_is_who
 from tracker.geometry.box_explanation import LOOK_SECONDS, explain
@@ -110,10 +110,9 @@ def align_camera(
     answers.sort(key=lambda answer: -answer[1])
     best, runner_up = _first_and_other(answers)
     result = _finished(best, lens, paths, _spread(looks, _FINAL_LOOKS), runner_up, name, model)
-    check_agreement(result, name, "give point pairs with multicam calibrate")
     if advance is not None:
         advance(steps, steps)
-    return result
+    return checked_agreement(result, name, "give point pairs with multicam calibrate")
 
 
 def align_clock(
@@ -159,8 +158,8 @@ def align_clock(
     answers.sort(key=lambda answer: -answer[1])
     best, runner_up = _first_and_other(answers)
     result = _finished(best, lens, paths, _spread(looks, _FINAL_LOOKS), runner_up, name)
-    check_agreement(result, name, "check its calibration, or compare it with a camera that sees the same floor")
-    return result
+    remedy = "check its calibration, or compare it with a camera that sees the same floor"
+    return checked_agreement(result, name, remedy)
 
 
 def _view(one: Registration, lens: Lens, people: int) -> AlignedView:

@@ -9,7 +9,7 @@ from tracker.errors import InputError
 from tracker.geometry.alignment_result import Alignment
 from tracker.geometry.people_tracks import BoxTracks, FloorPaths
 
-__all__ = ["check_agreement", "check_paths", "checked_offsets"]
+__all__ = ["check_paths", "checked_agreement", "checked_offsets"]
 
 Array = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ def checked_offsets(offset_range: float, step: float) -> Array:
     if not (np.isfinite(offset_range) and 0 <= offset_range <= _LONGEST_RANGE):
         raise InputError(f"clocks that differ by up to {offset_range:g} seconds; give 0 to {_LONGEST_RANGE:g}")
     count = int(np.ceil(offset_range / step - 1e-9))
-    return step * np.arange(-count, count + 1)
+    return np.asarray(step * np.arange(-count, count + 1), np.float64)
 
 
 def check_paths(paths: FloorPaths, tracks: BoxTracks, offset_range: float, name: str, *, on_line: bool = False) -> None:
@@ -74,11 +74,11 @@ def check_paths(paths: FloorPaths, tracks: BoxTracks, offset_range: float, name:
         )
 
 
-def check_agreement(result: Alignment | None, name: str, remedy: str) -> None:
-    """Raise unless an answer explains enough, explains it better than any other, and is certain.
+def checked_agreement(result: Alignment | None, name: str, remedy: str) -> Alignment:
+    """Return an answer that explains enough, explains it better than any other, and is certain.
 
     Raises:
-        InputError: it does not; the message says why, and ends with ``remedy``.
+        InputError: it does not, or there is none; the message says why, and ends with ``remedy``.
     """
     if result is None or result.explained < _FEWEST_EXPLAINED or result.score < _LEAST_SCORE:
         explained = 0 if result is None else result.explained
@@ -100,5 +100,5 @@ def check_agreement(result: Alignment | None, name: str, remedy: str) -> None:
             "walk about more, may do"
         )
     else:
-        return
+        return result
     raise InputError(f"camera {name} cannot be aligned: {reason}; {remedy}")

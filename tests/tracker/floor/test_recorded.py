@@ -25,8 +25,8 @@ def test_two_people_are_followed_through_recorded_boxes() -> None:
     steps: list[tuple[int, int]] = []
     paths = floor_paths(cameras, frames, advance=lambda done, total: steps.append((done, total)))
     assert len(paths) == 2, "what has a low score is nobody"
-    found = paths.at(times[20:60])
-    distance = np.linalg.norm(found[:, :, None] - truth[20:60, None], axis=-1)
+    followed = paths.at(times[20:60])
+    distance = np.linalg.norm(followed[:, :, None] - truth[20:60, None], axis=-1)
     for person in range(2):
         mine = int(np.argmin(distance[:, :, person].mean(axis=0)))
         assert np.sqrt((distance[:, mine, person] ** 2).mean()) < 0.12

@@ -11,7 +11,7 @@ from tests.tracker.geometry.walks import LATTICE, SIZE, Walks, corner_camera, fl
 from tracker.errors import InputError
 from tracker.geometry.aligned_homography import aligned_homography
 from tracker.geometry.alignment import Alignment, align_camera, align_clock
-from tracker.geometry.alignment_checks import check_agreement, checked_offsets
+from tracker.geometry.alignment_checks import checked_agreement, checked_offsets
 from tracker.geometry.alignment_refinement import AlignedView, Deviations, improved
 from tracker.geometry.box_explanation import LOOK_SECONDS, explain, side_errors
 from tracker.geometry.camera import Camera
@@ -85,7 +85,7 @@ def test_a_homography_needs_no_central_principal_point() -> None:
     places = generator.uniform((1.5, 1.2), (7, 5.2), (400, 2))
     boxes = shifted.person_box(places[:, 0], places[:, 1], 1.7) + generator.normal(0, 2, (400, 4))
     boxes[:40, 3] -= 80
-    whole = shifted.visible_share(boxes) == 1
+    whole = np.flatnonzero(shifted.visible_share(boxes) == 1)
     tracks = BoxTracks(np.arange(400.0), np.arange(400), boxes, *SIZE).subset(whole)
     found = aligned_homography(plain, tracks, places[whole])
     lattice = np.column_stack([LATTICE, np.zeros(len(LATTICE))])
@@ -201,6 +201,6 @@ def test_what_cannot_be_aligned_is_said(hall: Walks) -> None:
     ids=["score", "few", "two", "clock", "place"],
 )
 def test_an_uncertain_answer_is_none(aligned: Alignment, change: dict[str, object], fragment: str) -> None:
-    check_agreement(aligned, "new", "do this")
+    assert checked_agreement(aligned, "new", "do this") is aligned
     with pytest.raises(InputError, match=f"{fragment}.*; do this$"):
-        check_agreement(dataclasses.replace(aligned, **change), "new", "do this")  # type: ignore[arg-type]
+        checked_agreement(dataclasses.replace(aligned, **change), "new", "do this")  # type: ignore[arg-type]
