@@ -101,7 +101,7 @@ def test_boxes_alone_say_how_a_camera_looks_down() -> None:
     places = np.random.default_rng(5).uniform((2, 1.5), (7, 5), (60, 2))
     boxes = truth.person_box(places[:, 0], places[:, 1], 1.7)
     tracks = BoxTracks(np.arange(60.0), np.arange(60), boxes, *SIZE)
-    whole = ~tracks.sides_cut.any(axis=1)
+    whole = np.flatnonzero(~tracks.sides_cut.any(axis=1))
     guess = min(view_guesses(tracks.subset(whole), Lens(*SIZE)), key=lambda guess: abs(guess.focal - 420))
     assert np.degrees(guess.pitch) == pytest.approx(-np.degrees(np.arcsin(truth.rotation[2, 2])), abs=2.6)
     assert guess.height == pytest.approx(2.6, rel=0.1)
