@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -236,15 +235,13 @@ def _view(image: str | None, size: str | None) -> tuple[NDArray[np.uint8] | None
     Raises:
         InputError: neither or both are given, or one of them cannot be read.
     """
+    from apps.image_size import parse_size
     from tracker.errors import InputError
 
     if (image is None) == (size is None):
         raise InputError("give the camera's picture or video as --image FILE, or the size of its images as --size WxH")
     if size is not None:
-        found = re.fullmatch(r"\s*(\d{1,6})\s*[x×X*,]\s*(\d{1,6})\s*", size)
-        if found is None or not int(found[1]) or not int(found[2]):
-            raise InputError(f"--size is {size!r}: give width and height in pixels, for example 1920x1080")
-        return None, (int(found[1]), int(found[2]))
+        return None, parse_size(size)
     assert image is not None
     picture = _first_frame(image)
     return picture, (picture.shape[1], picture.shape[0])

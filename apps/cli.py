@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from apps.align import align
 from apps.calibrate import calibrate
 from apps.demo_commands import demo, simulate
 from apps.evaluate import app as evaluate
@@ -269,6 +270,7 @@ def _fail(message: str, code: int) -> NoReturn:
 app.command()(stoppable()(demo))
 app.command()(stoppable()(simulate))
 app.command()(stoppable()(calibrate))
+app.command()(stoppable()(align))
 app.add_typer(reid, name="reid")
 app.add_typer(evaluate, name="evaluate")
 
