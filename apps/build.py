@@ -18,7 +18,15 @@ from tracker.video.cameras import CameraSettings
 from tracker.video.frames import Frame
 from tracker.video.source_base import Source
 
-__all__ = ["build_detector", "build_embedder", "build_pipeline", "check_tracker", "class_numbers", "input_files"]
+__all__ = [
+    "build_detector",
+    "build_embedder",
+    "build_pipeline",
+    "check_tracker",
+    "class_numbers",
+    "input_files",
+    "on_the_floor",
+]
 
 
 def build_detector(settings: TrackSettings, cameras: Sequence[CameraSettings]) -> Detector:
@@ -88,7 +96,7 @@ def _calibrated(
     settings: TrackSettings, cameras: Sequence[CameraSettings], sources: Sequence[Source]
 ) -> dict[str, FloorCamera]:
     """Return the cameras for images of their sources' sizes; none when one is not calibrated, or not wanted."""
-    if settings.pipeline.floor == "off" or any(camera.calibration is None for camera in cameras):
+    if not on_the_floor(settings, cameras):
         return {}
     from tracker.geometry.readers import read_calibration
 
@@ -100,6 +108,11 @@ def _calibrated(
             found = found.resized(*source.size)
         result[camera.name] = found
     return result
+
+
+def on_the_floor(settings: TrackSettings, cameras: Sequence[CameraSettings]) -> bool:
+    """Return whether people are to be followed on the floor: all cameras are calibrated, and it is not off."""
+    return settings.pipeline.floor != "off" and all(camera.calibration is not None for camera in cameras)
 
 
 def check_tracker(settings: PipelineSettings) -> None:

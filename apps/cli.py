@@ -152,6 +152,14 @@ def track(
     mosaic: Annotated[
         bool, typer.Option("--mosaic", help="Write mosaic.mp4: all cameras in one.", rich_help_panel=_OUTPUT)
     ] = False,
+    floor_plan: Annotated[
+        bool,
+        typer.Option(
+            "--floor-plan/--no-floor-plan",
+            help="With calibrated cameras: the floor from above as one more tile of the mosaic.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = True,
     trails: Annotated[
         bool,
         typer.Option("--trails", "--show-trajectories", help="Draw where people came from.", rich_help_panel=_OUTPUT),
@@ -208,8 +216,8 @@ def track(
         },
     )
     outputs = OutputSettings(
-        folder=output, overwrite=overwrite, video=video, mosaic=mosaic, trails=trails, save_crops=save_crops,
-        save_detections=save_detections, show=show, quiet=quiet,
+        folder=output, overwrite=overwrite, video=video, mosaic=mosaic, floor_plan=floor_plan, trails=trails,
+        save_crops=save_crops, save_detections=save_detections, show=show, quiet=quiet,
     )  # fmt: skip
     from rich.console import Console
 

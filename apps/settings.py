@@ -28,6 +28,7 @@ class OutputSettings(BaseModel):
     overwrite: bool = False
     video: bool = True
     mosaic: bool = False
+    floor_plan: bool = True
     trails: bool = False
     save_crops: bool = False
     save_detections: bool = False

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.build import build_pipeline, check_tracker, input_files
+from apps.build import build_pipeline, check_tracker, input_files, on_the_floor
 from apps.crop_keeper import CropKeeper
+from apps.floor_area import floor_area
+from apps.floor_plan import FloorPlan, PeopleOnFloor
+from apps.floor_results import write_floor_results
 from apps.gallery import GalleryKeeper, check_gallery
 from apps.interrupts import StopRequest
 from apps.notices import Notices
@@ -24,11 +27,14 @@ from apps.settings import OutputSettings, TrackSettings
 from apps.window import check_window
 from reid_models.errors import InputError as EmbedderInputError
 from tracker.errors import InputError
-from tracker.floor.pipeline import FloorPipeline
+from tracker.floor.people import FloorPeople
+from tracker.floor.pipeline import FLOOR, FloorPipeline
 from tracker.pipeline import CameraResult, MultiCameraPipeline
 from tracker.storage.atomic import AtomicFile
 from tracker.storage.event_log import EventLog
+from tracker.storage.floor_results import FLOOR_OBSERVATION, FloorSpool, floor_extent, floor_identities
 from tracker.storage.results import (
+    OBSERVATION,
     ObservationSpool,
     identity_records,
     write_detections,
@@ -37,6 +43,7 @@ from tracker.storage.results import (
     write_tracks_csv,
     write_tracks_jsonl,
 )
+from tracker.storage.spool import AscendingRecords
 from tracker.video.cameras import CameraSettings, cameras_and_transitions, entries_from_sources
 from tracker.video.source_base import Source
 from tracker.video.sources import open_source
@@ -62,6 +69,8 @@ class _Run:
     sources: list[Source]
     pipeline: MultiCameraPipeline | FloorPipeline
     spool: ObservationSpool
+    #: where people were, when they are followed on the floor
+    floor: FloorSpool | None
     #: what the detector found, when that is to be saved
     detections: ObservationSpool | None
     events: EventLog
@@ -84,6 +93,9 @@ class _Run:
 
     def identity_of(self, camera: int, tracks: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.int64]:
         return self.pipeline.identity_of(self.cameras[camera].name, tracks, times)
+
+    def identity_on_floor(self, tracks: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.int64]:
+        return self.pipeline.identity_of(FLOOR, tracks, times)
 
 
 def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console | None = None) -> RunReport:
@@ -113,7 +125,7 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
         check_gallery(settings.gallery, embedder=settings.embedder)
     inputs = input_files(settings, cameras)
     folder = OutputFolder(outputs.folder, overwrite=outputs.overwrite, inputs=inputs)
-    _reserve(folder, cameras, outputs)
+    _reserve(folder, cameras, outputs, on_floor=on_the_floor(settings, cameras))
     started = time.time()
     with contextlib.ExitStack() as stack:
         notices = stack.enter_context(Notices(console))
@@ -135,6 +147,7 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
                 sources,
                 pipeline,
                 stack.enter_context(ObservationSpool(folder.staging)),
+                stack.enter_context(FloorSpool(folder.staging)) if isinstance(pipeline, FloorPipeline) else None,
                 stack.enter_context(ObservationSpool(folder.staging)) if outputs.save_detections else None,
                 stack.enter_context(EventLog(AtomicFile(folder.file("events.jsonl")))),
                 CropKeeper(folder.staging) if outputs.save_crops else None,
@@ -171,9 +184,10 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
     return report
 
 
-def _reserve(folder: OutputFolder, cameras: list[CameraSettings], outputs: OutputSettings) -> None:
+def _reserve(folder: OutputFolder, cameras: list[CameraSettings], outputs: OutputSettings, *, on_floor: bool) -> None:
     """Find out before hours of work whether a result cannot have its name."""
     names = ["mosaic.mp4"] if outputs.mosaic else []
+    names += ["floor.csv", "floor.png"] if on_floor else []
     names += ["crops/identity", "contact_sheet.jpg"] if outputs.save_crops else []
     names += [f"detections/{camera.name}.txt" for camera in cameras] if outputs.save_detections else []
     names += [
@@ -209,6 +223,8 @@ def _analyse(run: _Run, stop: StopRequest) -> None:
             for frames in instants:
                 results, events = run.pipeline.step(frames)
                 run.events.add(events)
+                if isinstance(run.pipeline, FloorPipeline) and run.pipeline.people is not None:
+                    _record_floor(run, min(frame.time for frame in frames), frames[0].index, run.pipeline.people)
                 for result in results:
                     _record(run, index_of[result.frame.camera], result)
                     progress.advance(result.frame.camera)
@@ -249,6 +265,12 @@ def _record(run: _Run, camera: int, result: CameraResult) -> None:
             run.crops.offer(camera, track, frame.index, frame.time, quality, frame.image[y1:y2, x1:x2])
 
 
+def _record_floor(run: _Run, time: float, frame_index: int, people: FloorPeople) -> None:
+    """Keep where people are at one instant: ``frame_index`` is of the first camera that looked."""
+    if run.floor is not None:
+        run.floor.append(time, frame_index, people)
+
+
 def _live_renderer(run: _Run) -> Renderer | None:
     """Return a renderer for the first pass: for a window, and for live cameras, which cannot be read twice."""
     write = run.has_live_source and (run.outputs.video or run.outputs.mosaic)
@@ -257,13 +279,27 @@ def _live_renderer(run: _Run) -> Renderer | None:
     paths = [run.folder.file(f"{name}.mp4") for name in run.names] if write and run.outputs.video else []
     mosaic_path = run.folder.file("mosaic.mp4") if write and run.outputs.mosaic else None
     rates = [source.frame_rate for source in run.sources]
-    return Renderer(run.names, rates, paths, mosaic_path, trails=run.outputs.trails, keep_mosaic=run.outputs.show)
+    return Renderer(run.names, rates, paths, mosaic_path, trails=run.outputs.trails, keep_mosaic=run.outputs.show,
+                    floor_plan=_floor_plan(run))  # fmt: skip
+
+
+def _floor_plan(run: _Run) -> FloorPlan | None:
+    """Return a plan of where people were until now; before the first frame, of what the cameras see."""
+    if not isinstance(run.pipeline, FloorPipeline) or run.floor is None or not run.outputs.floor_plan:
+        return None
+    cameras = run.pipeline.tracker.cameras.values()
+    return FloorPlan(cameras, floor_area(cameras, floor_extent(run.floor)))
 
 
 def _show(run: _Run, renderer: Renderer, results: list[CameraResult], stop: StopRequest) -> None:
     for result in results:
         renderer.draw(result.frame, result.tracks.boxes, result.identities)
-    renderer.finish_instant(min(result.frame.time for result in results))
+    time = min(result.frame.time for result in results)
+    if isinstance(run.pipeline, FloorPipeline) and run.pipeline.people is not None:
+        people, sure = run.pipeline.people, run.pipeline.people.confirmed
+        known = run.identity_on_floor(people.ids[sure], np.full(sure.sum(), time))
+        renderer.draw_floor(PeopleOnFloor(people.positions[sure], known, people.seen[sure]))
+    renderer.finish_instant(time)
     if not run.outputs.show or renderer.picture is None:
         return
     import cv2
@@ -286,6 +322,8 @@ def _write_results(run: _Run, stop: StopRequest, started: float) -> RunReport:
             write_detections(folder.file(f"detections/{name}.txt"), run.detections, camera)
     write_tracks_jsonl(folder.file("tracks.jsonl"), run.spool, names, run.identity_of)
     write_tracks_csv(folder.file("tracks.csv"), run.spool, names, run.identity_of)
+    if isinstance(run.pipeline, FloorPipeline) and run.floor is not None:
+        write_floor_results(folder, run.pipeline.tracker.cameras.values(), run.floor, run.identity_on_floor)
     best: dict[int, str] = {}
     if run.crops is not None:
         best, written = run.crops.write(folder.staging, names, run.identity_of)
@@ -324,7 +362,11 @@ def _render(run: _Run, stop: StopRequest) -> None:
     mosaic_path = run.folder.file("mosaic.mp4") if run.outputs.mosaic else None
     settings = run.settings
     told = stop.requested
-    observations = {name: _Observations(run, camera) for camera, name in enumerate(run.names)}
+    observations = {
+        name: AscendingRecords(run.spool.chunks(camera, 8192), OBSERVATION, "frame")
+        for camera, name in enumerate(run.names)
+    }
+    on_floor = None if run.floor is None else AscendingRecords(run.floor.records(8192), FLOOR_OBSERVATION, "time")
     with contextlib.ExitStack() as stack:
         sources = [
             stack.enter_context(open_source(camera, stride=settings.stride, max_frames=settings.max_frames))
@@ -334,7 +376,8 @@ def _render(run: _Run, stop: StopRequest) -> None:
         rates = [source.frame_rate for source in sources]
         names = [source.name for source in sources]
         renderer = stack.enter_context(Renderer(
-            names, rates, [path for path in paths if path.stem in names], mosaic_path, trails=run.outputs.trails
+            names, rates, [path for path in paths if path.stem in names], mosaic_path, trails=run.outputs.trails,
+            floor_plan=_floor_plan(run),
         ))  # fmt: skip
         progress = stack.enter_context(CameraProgress("write", run.frame_counts, run.console))
         instants: Iterator[list[Any]] = synchronize(sources)
@@ -345,11 +388,13 @@ def _render(run: _Run, stop: StopRequest) -> None:
                 run.notices.say("All frames are analysed: finishing the videos. Interrupt again to stop at once.")
             wanted = [frame for frame in frames if frame.index <= run.last_frame[frame.camera]]
             for frame in wanted:
-                boxes, identities = observations[frame.camera].at(frame.index)
-                renderer.draw(frame, boxes, identities)
+                renderer.draw(frame, *_boxes(run, frame.camera, observations[frame.camera].at(frame.index)))
                 progress.advance(frame.camera)
             if wanted:
-                renderer.finish_instant(min(frame.time for frame in wanted))
+                time = min(frame.time for frame in wanted)
+                if on_floor is not None:
+                    renderer.draw_floor(_people(run, on_floor.at(time)))
+                renderer.finish_instant(time)
             for name in names:
                 if all(frame.index >= run.last_frame[name] for frame in frames if frame.camera == name) and any(
                     frame.camera == name for frame in frames
@@ -359,34 +404,13 @@ def _render(run: _Run, stop: StopRequest) -> None:
                 break
 
 
-class _Observations:
-    """One camera's observations, frame after frame."""
+def _boxes(run: _Run, camera: str, records: NDArray[np.void]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return boxes (N, 4) and final identities (N,) of one frame's observations."""
+    # Copies, since a field of packed records is not aligned.
+    tracks, times = np.ascontiguousarray(records["track"]), np.ascontiguousarray(records["time"])
+    return np.ascontiguousarray(records["box"]), run.identity_of(run.names.index(camera), tracks, times)
 
-    def __init__(self, run: _Run, camera: int) -> None:
-        self._run = run
-        self._camera = camera
-        self._chunks = run.spool.chunks(camera, 8192)
-        self._records: NDArray[np.void] | None = next(self._chunks, None)
-        self._position = 0
 
-    def at(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return boxes (N, 4) and final identities (N,) of the frame ``index``; asked for in ascending order."""
-        boxes: list[NDArray[np.float32]] = []
-        identities: list[NDArray[np.int64]] = []
-        while self._records is not None:
-            frames = self._records["frame"]
-            first = self._position + int(np.searchsorted(frames[self._position :], index, side="left"))
-            last = self._position + int(np.searchsorted(frames[self._position :], index, side="right"))
-            rows = self._records[first:last]
-            if len(rows):
-                boxes.append(rows["box"])
-                tracks, times = np.ascontiguousarray(rows["track"]), np.ascontiguousarray(rows["time"])
-                identities.append(self._run.identity_of(self._camera, tracks, times))
-            self._position = last
-            if last < len(frames):
-                break
-            self._records = next(self._chunks, None)
-            self._position = 0
-        if not boxes:
-            return np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
-        return np.concatenate(boxes), np.concatenate(identities)
+def _people(run: _Run, records: NDArray[np.void]) -> PeopleOnFloor:
+    """Return who was where at one instant, with final identities."""
+    return PeopleOnFloor(records["place"], floor_identities(records, run.identity_on_floor), records["cameras"] > 0)

@@ -37,7 +37,8 @@ def test_help_names_every_command_and_option(multicam: Command) -> None:
     for option in (
         "--output", "--detector", "--confidence", "--image-size", "--classes", "--embedder", "--embedder-weights",
         "--device", "--half", "--tracker", "--tracker-option", "--false-match-rate", "--stride", "--max-frames",
-        "--mosaic", "--trails", "--save-crops", "--save-detections", "--overwrite", "--show", "--quiet", "--seed",
+        "--mosaic", "--floor-plan", "--no-floor-plan", "--trails", "--save-crops", "--save-detections", "--overwrite",
+        "--show", "--quiet", "--seed",
     ):  # fmt: skip
         assert option in outcome.out
 

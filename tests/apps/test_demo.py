@@ -65,7 +65,8 @@ def test_it_leaves_the_room_the_tracks_and_the_scores(shown: Shown) -> None:
     assert record["embedder"].startswith(f"{EMBEDDER} (")
     assert record["crops_embedded"] > 20, "identities come from the pixels"
     assert record["settings"]["sources"] == [str(shown.folder / "room" / "cameras.yaml")]
-    assert {"mosaic.mp4", "contact_sheet.jpg", "detections/cam1.txt"} <= set(record["files"])
+    assert {"mosaic.mp4", "contact_sheet.jpg", "floor.csv", "floor.png", "detections/cam1.txt"} <= set(record["files"])
+    assert record["outputs"]["floor_plan"] is True
 
 
 def test_the_last_line_says_where_the_video_of_all_cameras_is(shown: Shown) -> None:

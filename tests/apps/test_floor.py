@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import av
+import cv2
+import numpy as np
 import pytest
 import yaml
 
-from tests.apps.command import Command, assert_consistent, assert_one_line, call, read_json
+import apps.track
+from tests.apps.command import Command, assert_consistent, assert_one_line, call, read_csv, read_json, read_lines
+from tracker.video.drawing import identity_color
+from tracker.video.mosaic import mosaic_size
 
 BARE = ("--embedder", "none", "--no-video", "--quiet")
 
@@ -45,9 +52,100 @@ def test_calibrated_cameras_are_followed_on_the_floor(
     shared = {row["track"] for row in rows if row["camera"] == "cam1"} & {
         row["track"] for row in rows if row["camera"] == "cam2"
     }
+    assert {name for name in record["files"] if name.startswith("floor")} == (
+        {"floor.csv", "floor.png"} if floor == "auto" else set()
+    )
     if floor == "auto":
         assert shared and all(row["identity"] == row["track"] for row in rows)
         assert_consistent(out, ["cam1", "cam2"])
+
+
+@pytest.fixture(scope="module")
+def followed(room: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with the mosaic and nothing that tells people apart; only to be read."""
+    out = tmp_path_factory.mktemp("followed") / "out"
+    assert (
+        call("track", room / "cameras.yaml", "-o", out, *BARE, "--mosaic", "--detector", f"mot:{room / 'detections'}")
+        == 0
+    )
+    return out
+
+
+def test_the_table_says_where_people_are_on_the_floor(room: Path, followed: Path) -> None:
+    rows = read_csv(followed / "floor.csv")
+    assert list(rows[0]) == ["time", "frame", "identity", "track", "x", "y", "height", "cameras"]
+    # Who is in a camera's box is in that camera's rows of the same instant, and nobody else is.
+    boxes = Counter((row["frame"], row["track"]) for row in read_lines(followed / "tracks.jsonl"))
+    found = {(int(row["frame"]), int(row["track"])): int(row["cameras"]) for row in rows}
+    assert len(found) == len(rows) and sum(found.values()) > 20
+    assert {key: count for key, count in found.items() if count} == boxes
+    truth = np.loadtxt(room / "world.txt", delimiter=",")
+    for row in rows:
+        assert row["identity"] == row["track"]
+        assert float(row["time"]) == pytest.approx((int(row["frame"]) - 1) / 15, abs=1e-3)
+        assert 0.8 < float(row["height"]) < 2.2
+        if int(row["cameras"]) > 1:
+            there = truth[truth[:, 0] == int(row["frame"]), 2:4]
+            assert np.hypot(*(there - (float(row["x"]), float(row["y"]))).T).min() < 0.5
+
+
+def test_the_picture_of_the_floor_shows_everybody(followed: Path) -> None:
+    picture = cv2.imread(str(followed / "floor.png"))
+    assert picture is not None and min(picture.shape[:2]) >= 640
+    for row in read_csv(followed / "floor.csv"):
+        color = identity_color(int(row["identity"]))
+        assert (picture == color).all(axis=2).sum() > 100, "a way, a tag, a line of the legend"
+
+
+def test_the_plan_is_a_tile_of_the_mosaic_unless_it_is_not_wanted(
+    room: Path, followed: Path, multicam: Command, tmp_path: Path
+) -> None:
+    arguments = (*BARE, "--mosaic", "--no-floor-plan", "--max-frames", 2, "--detector", f"mot:{room / 'detections'}")
+    assert multicam("track", room / "cameras.yaml", "-o", tmp_path / "out", *arguments).code == 0
+    image = np.zeros((480, 640, 3), np.uint8)
+    assert picture_of(tmp_path / "out" / "mosaic.mp4").shape[1::-1] == mosaic_size([image, image])
+    shown = picture_of(followed / "mosaic.mp4")
+    assert shown.shape[1::-1] == mosaic_size([image, image, None], (1920, 1080))
+    # The last tile, in the middle of the second row, is dark, and somebody stands in it.
+    middle = shown.shape[1] // 2
+    tile = shown[-500:, middle - 330 : middle + 330]
+    assert np.median(tile) < 60
+    rows = [row for row in read_csv(followed / "floor.csv") if row["frame"] == "1"]
+    assert rows
+    for row in rows:
+        assert (np.abs(tile.astype(int) - identity_color(int(row["identity"]))).max(axis=2) < 40).sum() > 50
+    assert read_json(followed / "run.json")["outputs"]["floor_plan"] is True
+
+
+def test_the_window_has_the_plan_with_people_as_they_are_known_then(
+    room: Path, multicam: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[np.ndarray] = []
+    monkeypatch.setattr(apps.track, "check_window", lambda: None)
+    monkeypatch.setattr(cv2, "imshow", lambda title, picture: shown.append(picture.copy()))
+    monkeypatch.setattr(cv2, "waitKey", lambda delay: -1)
+    arguments = (*BARE, "--show", "--max-frames", 3, "--detector", f"mot:{room / 'detections'}")
+    assert multicam("track", room / "cameras.yaml", "-o", tmp_path / "out", *arguments).code == 0
+    middle = shown[-1].shape[1] // 2
+    tile = shown[-1][-500:, middle - 330 : middle + 330]
+    last = [row for row in read_csv(tmp_path / "out" / "floor.csv") if row["frame"] == "3"]
+    assert len(shown) == 3 and last
+    for row in last:
+        assert (tile == identity_color(int(row["identity"]))).all(axis=2).sum() > 50
+
+
+def picture_of(video: Path) -> np.ndarray:
+    """Return the first picture (H, W, 3) BGR of a video."""
+    with av.open(str(video)) as container:
+        return next(container.decode(video=0)).to_ndarray(format="bgr24")
+
+
+def test_a_folder_in_the_place_of_the_table_is_said_before_any_work(
+    room: Path, multicam: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "floor.csv").mkdir()
+    outcome = multicam("track", room / "cameras.yaml", "-o", tmp_path, *BARE, "--overwrite")
+    assert_one_line(outcome, "floor.csv", "folder")
 
 
 def test_a_camera_without_calibration_is_named_and_all_go_view_by_view(

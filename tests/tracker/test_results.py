@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tracker.errors import InputError
-from tracker.storage import results
+from tracker.storage import spool as spools
 from tracker.storage.mot_files import read_tracks
 from tracker.storage.results import (
     UNIDENTIFIED_OFFSET,
@@ -113,7 +113,7 @@ def test_everything_appended_comes_back_in_order(
     tmp_path: Path, sizes: list[tuple[int, int]], buffered: int, chunk: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(results, "_BUFFERED_RECORDS", buffered)
+        patch.setattr(spools, "_BUFFERED_RECORDS", buffered)
         with ObservationSpool(tmp_path) as spool:
             expected: list[tuple[int, int, int]] = []
             for frame, (camera, count) in enumerate(sizes):

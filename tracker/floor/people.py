@@ -36,9 +36,14 @@ class FloorPeople:
     confirmed: NDArray[np.bool_]
 
     @property
+    def cameras(self) -> Ints:
+        """(N,) in how many cameras' boxes they are at this instant."""
+        count = np.zeros(len(self.ids), np.int64)
+        for rows in self.boxes.values():
+            count += rows >= 0
+        return count
+
+    @property
     def seen(self) -> NDArray[np.bool_]:
         """(N,) who is in some camera's box at this instant; the others are only expected where they are."""
-        seen = np.zeros(len(self.ids), bool)
-        for rows in self.boxes.values():
-            seen |= rows >= 0
-        return seen
+        return self.cameras > 0

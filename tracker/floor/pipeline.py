@@ -88,6 +88,8 @@ class FloorPipeline:
         self._size = (int(across), int(deep))
         self._reported: set[int] = set()
         self._time: float | None = None
+        #: where people were at the last step; ``None`` before the first
+        self.people: FloorPeople | None = None
 
     def step(self, frames: Sequence[Frame]) -> tuple[list[CameraResult], list[Event]]:
         """Process the frames of one instant, at most one per camera; return what each showed, and what happened.
@@ -106,7 +108,7 @@ class FloorPipeline:
         # No frame is earlier than what is said of its instant, and time never goes back.
         time = min(frame.time for frame in frames)
         time = time if self._time is None else max(time, self._time)
-        people = self.tracker.update(self._compared(found), time)
+        people = self.people = self.tracker.update(self._compared(found), time)
         started = self._clock("track", started)
         if self.embedder is None:
             events = self._tracks_are_people(people, time)

@@ -10,19 +10,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tracker.storage.atomic import atomic_path, output_error
+from tracker.storage.atomic import atomic_path
 from tracker.storage.mot_files import format_lines
+from tracker.storage.spool import RecordSpool
 
 __all__ = [
     "OBSERVATION",
@@ -57,14 +55,11 @@ UNIDENTIFIED_OFFSET = 1_000_000
 #: ``identity_of(camera_index, tracks (N,) int64, times (N,) float64 seconds) -> (N,) int64``; below 1 means none.
 IdentityOf = Callable[[int, NDArray[np.int64], NDArray[np.float64]], NDArray[np.int64]]
 
-_BUFFERED_RECORDS = 16_384
 _COLUMNS = ("camera", "frame", "time", "identity", "track", "x1", "y1", "x2", "y2", "score", "class")
 
 
-class ObservationSpool:
+class ObservationSpool(RecordSpool):
     """All observations of a run in one temporary file, with bounded memory.
-
-    The file is removed by :meth:`close`, also when the spool is used in a ``with`` statement that fails.
 
     Args:
         folder: where the temporary file is made; created if needed. Put it on the disk that takes the results.
@@ -74,27 +69,7 @@ class ObservationSpool:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self._buffer = np.zeros(_BUFFERED_RECORDS, OBSERVATION)
-        self._buffered = 0
-        self._written = 0
-        try:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix=".observations-", suffix=".partial", dir=folder)
-        except OSError as error:
-            raise output_error(Path(folder), error) from error
-        self.path = Path(name)
-        self._file: BinaryIO | None = os.fdopen(descriptor, "wb", buffering=0)
-
-    def __enter__(self) -> ObservationSpool:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __len__(self) -> int:
-        return self._written + self._buffered
+        super().__init__(folder, OBSERVATION, "observations")
 
     def append(
         self,
@@ -120,20 +95,13 @@ class ObservationSpool:
         Raises:
             InputError: the disk is full or went away.
         """
-        track_array = np.asarray(tracks)
-        start = 0
-        while start < len(track_array):
-            if self._buffered == _BUFFERED_RECORDS:
-                self._flush()
-            stop = min(len(track_array), start + _BUFFERED_RECORDS - self._buffered)
-            part = self._buffer[self._buffered : self._buffered + stop - start]
-            part["camera"], part["frame"], part["time"] = camera, frame_index, time
-            part["track"] = track_array[start:stop]
-            part["box"] = np.asarray(boxes)[start:stop]
-            part["score"] = np.asarray(scores)[start:stop]
-            part["class"] = np.asarray(classes)[start:stop]
-            self._buffered += stop - start
-            start = stop
+        self.add(
+            len(np.asarray(tracks)),
+            {
+                "camera": camera, "frame": frame_index, "time": time, "track": tracks, "box": boxes, "score": scores,
+                "class": classes,
+            },
+        )  # fmt: skip
 
     def chunks(self, camera: int | None = None, size: int = 65_536) -> Iterator[NDArray[np.void]]:
         """Yield the observations in the order they came, as arrays of dtype :data:`OBSERVATION`.
@@ -142,35 +110,10 @@ class ObservationSpool:
             camera: only those of one camera (its index).
             size: most records read at once.
         """
-        self._flush()
-        with self.path.open("rb") as file:
-            while len(records := np.fromfile(file, OBSERVATION, count=size)):
-                chosen = records if camera is None else records[records["camera"] == camera]
-                if len(chosen):
-                    yield chosen
-
-    def close(self) -> None:
-        """Remove the temporary file. The spool cannot be used afterwards."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-            self.path.unlink(missing_ok=True)
-
-    def _flush(self) -> None:
-        if self._file is None:
-            raise ValueError("the spool of observations is closed")
-        if not self._buffered:
-            return
-        try:
-            # A record cut short by a full disk must not shift those that follow it after space was freed.
-            self._file.seek(self._written * OBSERVATION.itemsize)
-            content = memoryview(self._buffer[: self._buffered].tobytes())
-            while len(content):
-                content = content[self._file.write(content) :]
-        except OSError as error:
-            raise output_error(self.path, error) from error
-        self._written += self._buffered
-        self._buffered = 0
+        for records in self.records(size):
+            chosen = records if camera is None else records[records["camera"] == camera]
+            if len(chosen):
+                yield chosen
 
 
 @dataclass(frozen=True, slots=True)

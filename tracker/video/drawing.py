@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from tracker.video.mosaic import mosaic
 from tracker.video.text import draw_text, text_width
 
-__all__ = ["Annotator", "identity_color", "mosaic"]
+__all__ = ["Annotator", "draw_tags", "draw_trails", "font_height", "identity_color", "mosaic"]
 
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 # Neighbouring identities differ in lightness too, for those who do not see all hues.
@@ -95,7 +95,7 @@ class Annotator:
         height, width = result.shape[:2]
         thickness = max(round(self.scale * height / 360), 1 if height < 240 else 2)
         if trails:
-            _draw_trails(result, trails, thickness)
+            draw_trails(result, trails, thickness)
         corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         # Beyond this OpenCV's coordinates overflow.
         corners = np.rint(np.clip(np.nan_to_num(corners), -10_000, 30_000)).astype(int)
@@ -106,17 +106,44 @@ class Annotator:
             x1, y1, x2, y2 = corners[row].tolist()
             cv2.rectangle(result, (x1, y1), (x2, y2), _DARK, thickness + 2, cv2.LINE_AA)
             cv2.rectangle(result, (x1, y1), (x2, y2), colors[row], thickness, cv2.LINE_AA)
-        font = max(round(self.scale * (7 + height / 72)), 9)
-        placer = _TagPlacer(width, height)
-        tags = []
-        for row in order[::-1]:
-            if labels[row] and _visible(corners[row], width, height):
-                tag_size = text_width(labels[row], font) + font, round(1.5 * font)
-                tags.append((row, *placer.place(corners[row], *tag_size, thickness), *tag_size))
-        # The nearest chose their places first; where there was none left, theirs are on top.
-        for row, left, top, tag_width, tag_height in reversed(tags):
-            _draw_tag(result, labels[row], left, top, tag_width, tag_height, font, colors[row])
+        tags = [
+            (corners[row], labels[row], colors[row])
+            for row in order[::-1]
+            if labels[row] and _visible(corners[row], width, height)
+        ]
+        draw_tags(result, tags, font_height(height, self.scale), thickness)
         return result
+
+
+def font_height(height: int, scale: float = 1.0) -> int:
+    """Return the height in pixels of the letters of tags in an image ``height`` pixels high."""
+    return max(round(scale * (7 + height / 72)), 9)
+
+
+def draw_tags(
+    image: NDArray[np.uint8],
+    tags: Sequence[tuple[NDArray[np.int_], str, tuple[int, int, int]]],
+    font: int,
+    thickness: int,
+    keep_free: ArrayLike = (),
+) -> None:
+    """Write tags in place beside boxes, where they hide no other tag as far as there is room.
+
+    Args:
+        image: (H, W, 3) uint8 BGR, contiguous.
+        tags: box (4,) ``x1, y1, x2, y2`` in whole pixels, text and colour of each; the first choose their places
+            first, and are on top.
+        font: height of the letters, pixels.
+        thickness: of the lines of the boxes, pixels.
+        keep_free: (N, 4) rectangles that tags should not hide either.
+    """
+    placer = _TagPlacer(image.shape[1], image.shape[0], keep_free)
+    placed = []
+    for box, text, color in tags:
+        size = text_width(text, font) + font, round(1.5 * font)
+        placed.append((text, *placer.place(box, *size, thickness), *size, font, color))
+    for tag in reversed(placed):
+        _draw_tag(image, *tag)
 
 
 def _visible(box: NDArray[np.int_], width: int, height: int) -> bool:
@@ -126,9 +153,9 @@ def _visible(box: NDArray[np.int_], width: int, height: int) -> bool:
 class _TagPlacer:
     """Finds places for tags inside the image that do not hide each other, as far as there are any."""
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, keep_free: ArrayLike) -> None:
         self._width, self._height = width, height
-        self._placed = np.zeros((0, 4))
+        self._placed = np.asarray(keep_free, np.float64).reshape(-1, 4)
 
     def place(self, box: NDArray[np.int_], width: int, height: int, thickness: int) -> tuple[int, int]:
         """Return left and top of a tag for a box: above it, inside at its top, below it, then further."""
@@ -176,21 +203,28 @@ def _draw_tag(
     draw_text(image, text, left + font // 2, top + height // 2, font, _DARK if bright else _LIGHT)
 
 
-def _draw_trails(image: NDArray[np.uint8], trails: Mapping[int, ArrayLike], thickness: int) -> None:
-    """Blend fading lines into the image: one layer of colours and one of opacities for all trails together."""
+def draw_trails(image: NDArray[np.uint8], trails: Mapping[int, ArrayLike], thickness: int) -> None:
+    """Blend fading lines into the image in place: one layer of colours and one of opacities for all trails together.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        trails: identity → (P, 2) pixels, the oldest first.
+        thickness: pixels.
+    """
     height, width = image.shape[:2]
     colors = np.zeros_like(image)
     opacity = np.zeros((height, width), np.uint8)
     for identity in sorted(trails):
         points = np.asarray(trails[identity], dtype=np.float64).reshape(-1, 2)
-        points = np.rint(np.clip(points[np.isfinite(points).all(axis=1)], -10_000, 30_000)).astype(int)
+        # In 1/16 of a pixel, so that the slow ones do not go in steps.
+        points = np.rint(16 * np.clip(points[np.isfinite(points).all(axis=1)], -10_000, 30_000)).astype(int)
         color = identity_color(identity)
         for place in range(1, len(points)):
             start, end = points[place - 1].tolist(), points[place].tolist()
             age = place / (len(points) - 1)
             # The colours lie a little wider, so that the soft edge of the opacity finds them everywhere.
-            cv2.line(colors, start, end, color, thickness + 3)
-            cv2.line(opacity, start, end, (30 + 190 * age,), thickness, cv2.LINE_AA)
+            cv2.line(colors, start, end, color, thickness + 3, cv2.LINE_8, 4)
+            cv2.line(opacity, start, end, (30 + 190 * age,), thickness, cv2.LINE_AA, 4)
     rows, columns = np.nonzero(opacity)
     share = opacity[rows, columns, None].astype(np.float32) / 255
     blended = share * colors[rows, columns] + (1 - share) * image[rows, columns]

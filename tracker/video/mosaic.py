@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tracker.video.text import draw_text, shortened, text_width
 
-__all__ = ["mosaic", "mosaic_size"]
+__all__ = ["format_time", "mosaic", "mosaic_size", "tile_size"]
 
 _BACKGROUND = (22, 18, 16)
 _EMPTY_TILE = (38, 32, 29)
@@ -42,14 +42,8 @@ def mosaic(
     picture = np.full((height, width, 3), _BACKGROUND, np.uint8)
     if not images:
         return picture
-    gap = max(round(height / 180), 2)
-    aspect = _usual_aspect(images)
-    columns = _choose_columns(len(images), aspect, width, height)
+    gap, columns, (tile_width, tile_height) = _layout(images, size)
     rows = math.ceil(len(images) / columns)
-    cell_width = (width - gap * (columns + 1)) // columns
-    cell_height = (height - gap * (rows + 1)) // rows
-    # Tiles take the shape of the pictures, so that captions lie on them and not beside.
-    tile_width, tile_height = min(cell_width, round(cell_height * aspect)), min(cell_height, round(cell_width / aspect))
     if tile_width < 8 or tile_height < 8:
         return picture
     for place, (image, name) in enumerate(zip(images, names, strict=True)):
@@ -63,6 +57,16 @@ def mosaic(
         _fill_tile(tile, image, name, time if state is None else None, state)
         picture[top : top + tile_height, left : left + tile_width] = tile
     return picture
+
+
+def tile_size(images: Sequence[NDArray[np.uint8] | None], size: tuple[int, int]) -> tuple[int, int]:
+    """Return width and height in pixels of a tile of a mosaic; a picture of this size is shown as it is.
+
+    Args:
+        images: as for :func:`mosaic`, at least one.
+        size: of the mosaic.
+    """
+    return _layout(images, size)[2]
 
 
 def mosaic_size(images: Sequence[NDArray[np.uint8] | None], largest: tuple[int, int] = (1280, 960)) -> tuple[int, int]:
@@ -83,6 +87,19 @@ def mosaic_size(images: Sequence[NDArray[np.uint8] | None], largest: tuple[int, 
         width = round(columns * tile_width + gap * (columns + 1))
         height = round(rows * tile_width / aspect + gap * (rows + 1))
     return min(width + width % 2, largest[0]), min(height + height % 2, largest[1])
+
+
+def _layout(images: Sequence[NDArray[np.uint8] | None], size: tuple[int, int]) -> tuple[int, int, tuple[int, int]]:
+    """Return the gap between tiles in pixels, the number of columns, and width and height of a tile."""
+    width, height = size
+    gap = max(round(height / 180), 2)
+    aspect = _usual_aspect(images)
+    columns = _choose_columns(len(images), aspect, width, height)
+    rows = math.ceil(len(images) / columns)
+    cell_width = (width - gap * (columns + 1)) // columns
+    cell_height = (height - gap * (rows + 1)) // rows
+    # Tiles take the shape of the pictures, so that captions lie on them and not beside.
+    return gap, columns, (min(cell_width, round(cell_height * aspect)), min(cell_height, round(cell_width / aspect)))
 
 
 def format_time(seconds: float) -> str:
