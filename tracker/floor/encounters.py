@@ -33,8 +33,9 @@ Born = Callable[[Array], tuple[Array, Array]]
 
 #: metres below which two people may be taken for each other, and seconds around it that are gone through anew
 _NEAR, _AROUND = 0.7, 0.75
-#: nats by which the other way must be better, and by which it may be worse at a glance
-_BETTER, _HOPELESS = 2.0, -10.0
+#: nats by which the other way must be better (boxes are not as independent as the sum takes them to be: detectors are
+#: wrong for seconds), and by which it may be worse at a glance
+_BETTER, _HOPELESS = 8.0, -10.0
 #: metres from two of them at which others have their boxes looked at too, and how many at most
 _BESIDE, _MOST_BESIDE = 1.0, 4
 #: how much a miss says
