@@ -109,9 +109,12 @@ def _noise(view: View, derivatives: Array, settings: FloorSettings, scale: float
     kinds[:, 1:, 0] *= 4  # arms and legs: one side moves more than the middle
     noise = np.zeros((*kinds.shape, 3))
     noise[..., range(3), range(3)] = kinds
-    aside = np.hypot(settings.floor_noise, view.beside)[:, None, None, None]
-    on_floor, upright = derivatives[..., :2] * aside, derivatives[..., 2:] * view.slack[:, None, None, None]
-    return noise + on_floor @ np.swapaxes(on_floor, -1, -2) + upright @ np.swapaxes(upright, -1, -2)
+    on_floor, upright = derivatives[..., :2], derivatives[..., 2:] * view.slack[:, None, None, None]
+    return (
+        noise
+        + settings.floor_noise**2 * on_floor @ np.swapaxes(on_floor, -1, -2)
+        + upright @ np.swapaxes(upright, -1, -2)
+    )
 
 
 def box_log_likelihood(

@@ -13,7 +13,6 @@ from tracker.floor.view import View, detection_chance, look
 from tracker.geometry.floor_camera import FloorCamera
 
 __all__ = [
-    "SEATED_BESIDE",
     "SEATED_CASES",
     "SEATED_SHARE",
     "SEATED_SLACK",
@@ -27,8 +26,6 @@ Array = NDArray[np.float64]
 
 #: of the height of people who stand, where the heads of those who sit on chairs are, and how far heads are off
 SEATED_SHARE, SEATED_SLACK = 0.74, 0.07
-#: by how much knees and feet are beside the body of who sits, metres: thighs are half a metre long, wherever they point
-SEATED_BESIDE = 0.2
 #: cases of ``box_log_likelihood`` that are of who sits are counted on from here
 SEATED_CASES = len(CASES)
 #: most that one box says of the posture, nats
@@ -75,7 +72,7 @@ class PostureViews:
         return cls(
             look(camera, states, certain, hiding=hiding, asked=odds < _BEYOND_DOUBT),
             look(
-                camera, states, certain, share=SEATED_SHARE, slack=SEATED_SLACK, beside=SEATED_BESIDE, hiding=hiding,
+                camera, states, certain, share=SEATED_SHARE, slack=SEATED_SLACK, hiding=hiding,
                 asked=odds > -_BEYOND_DOUBT,
             ),
             odds,

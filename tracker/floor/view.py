@@ -33,7 +33,6 @@ class View:
         visible: (N,) share of the box that is inside the image and not behind somebody nearer, 0 to 1.
         feet_visible: (N,) the same of the lowest fifth.
         slack: by how much heads are off in this posture, metres.
-        beside: by how much feet and knees are beside the body in this posture, metres.
     """
 
     boxes: Array
@@ -41,13 +40,11 @@ class View:
     visible: Array
     feet_visible: Array
     slack: Array
-    beside: Array
 
     def __getitem__(self, rows: NDArray[Any] | slice) -> View:
         """Return the view of some of the people."""
         return View(
-            self.boxes[rows], self.jacobian[rows], self.visible[rows], self.feet_visible[rows], self.slack[rows],
-            self.beside[rows],
+            self.boxes[rows], self.jacobian[rows], self.visible[rows], self.feet_visible[rows], self.slack[rows]
         )  # fmt: skip
 
 
@@ -64,7 +61,6 @@ def look(
     *,
     share: float = 1.0,
     slack: float = 0.0,
-    beside: float = 0.0,
     hiding: Array | None = None,
     asked: NDArray[np.bool_] | None = None,
 ) -> View:
@@ -75,7 +71,7 @@ def look(
         states: of the people.
         certain: (N,) who hides others.
         share: of their height at which the people have their heads.
-        slack, beside: what to put down as ``View.slack`` and ``View.beside``, metres.
+        slack: what to put down as ``View.slack``, metres.
         hiding: (N,) shares of their heights at which those who hide others have theirs; ``None``: 1.
         asked: (N,) whose view is asked for; the others' is NaN. ``None``: everybody's.
     """
@@ -88,10 +84,10 @@ def look(
     box, jacobian = _boxes(camera, states[rows], share)
     visible, feet_visible = visible_shares(camera, box, distance[rows], screens, distance[certain])
     if len(rows) == count:
-        return View(box, jacobian, visible, feet_visible, np.full(count, slack), np.full(count, beside))
+        return View(box, jacobian, visible, feet_visible, np.full(count, slack))
     view = View(
         np.full((count, 4), np.nan), np.full((count, 4, 3), np.nan), np.zeros(count), np.zeros(count),
-        np.full(count, slack), np.full(count, beside),
+        np.full(count, slack),
     )  # fmt: skip
     view.boxes[rows], view.jacobian[rows] = box, jacobian
     view.visible[rows], view.feet_visible[rows] = visible, feet_visible
