@@ -19,7 +19,7 @@ from tracker.floor.association import Expected, Together, associate, fit_togethe
 from tracker.floor.chains import Chain, Look
 from tracker.floor.detector_model import DetectorModel
 from tracker.floor.likelihood import Boxes, inverses
-from tracker.floor.movement import movement
+from tracker.floor.movement import movement, said_before
 from tracker.floor.posture import sitting_later, usual_odds
 from tracker.floor.settings import FloorSettings
 from tracker.geometry.floor_camera import FloorCamera
@@ -336,12 +336,4 @@ class Encounters:
 
     def _earlier(self, matrix: Array, vector: Array, number: int) -> tuple[Array, Array]:
         """Return what information about an instant says of the one before."""
-        step = float(self._steps[number])
-        if step <= 0:
-            return matrix, vector
-        move, noise = movement(step, self._settings)
-        gain = matrix @ np.linalg.inv(matrix + np.linalg.inv(noise + 1e-12 * np.eye(5)))
-        rest = np.eye(5) - gain
-        vector = np.einsum("ij,nj->ni", move.T, np.einsum("nij,nj->ni", rest, vector))
-        matrix = move.T @ (rest @ matrix) @ move
-        return (matrix + np.swapaxes(matrix, 1, 2)) / 2, vector
+        return said_before(matrix, vector, float(self._steps[number]), self._settings)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tracker.floor.settings import FloorSettings
 
-__all__ = ["movement"]
+__all__ = ["movement", "said_before"]
 
 Array = NDArray[np.float64]
 
@@ -29,3 +29,15 @@ def movement(seconds: float, settings: FloorSettings) -> tuple[Array, Array]:
         noise[axis + 2, axis + 2] = q * seconds
     noise[4, 4] = settings.height_change**2 * seconds
     return move, noise
+
+
+def said_before(matrix: Array, vector: Array, seconds: float, settings: FloorSettings) -> tuple[Array, Array]:
+    """Return what information (N, 5, 5), (N, 5) about states says of them so many seconds earlier; may be singular."""
+    if seconds <= 0:
+        return matrix, vector
+    move, noise = movement(seconds, settings)
+    gain = matrix @ np.linalg.inv(matrix + np.linalg.inv(noise + 1e-12 * np.eye(5)))
+    rest = np.eye(5) - gain
+    vector = np.einsum("ij,nj->ni", move.T, np.einsum("nij,nj->ni", rest, vector))
+    matrix = move.T @ (rest @ matrix) @ move
+    return (matrix + np.swapaxes(matrix, 1, 2)) / 2, vector

@@ -14,7 +14,7 @@ from tracker.floor.chains import Chain, Look
 from tracker.floor.detector_model import DetectorModel
 from tracker.floor.encounters import Encounters
 from tracker.floor.likelihood import inverses
-from tracker.floor.movement import movement
+from tracker.floor.movement import movement, said_before
 from tracker.floor.people import FloorPeople
 from tracker.floor.posture import PostureViews, sitting_later, usual_odds
 from tracker.floor.settings import FloorSettings
@@ -141,14 +141,7 @@ class _Run:
                     vector[index] += chain.vector[number]
                 if number <= chain.start:
                     matrix[index], vector[index] = 0, 0
-            step = float(self._steps[number])
-            if step > 0:
-                move, noise = movement(step, self._settings)
-                gain = matrix @ np.linalg.inv(matrix + np.linalg.inv(noise + 1e-12 * np.eye(5)))
-                rest = np.eye(5) - gain
-                vector = np.einsum("ij,nj->ni", move.T, np.einsum("nij,nj->ni", rest, vector))
-                matrix = move.T @ (rest @ matrix) @ move
-                matrix = (matrix + np.swapaxes(matrix, 1, 2)) / 2
+            matrix, vector = said_before(matrix, vector, float(self._steps[number]), self._settings)
             messages.append((matrix, vector))
         return messages[::-1]
 
