@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from tracker.floor.detector_model import DetectorModel
 from tracker.floor.likelihood import HEAD_AND_FEET, NO_FEET, Boxes, inverses
-from tracker.floor.posture import SEATED_CASES, SEATED_SHARE, SEATED_SLACK, PostureViews, sitting_chance, usual_odds
+from tracker.floor.posture import (
+    FACING,
+    SEATED_CASES,
+    SEATED_SHARE,
+    SEATED_SLACK,
+    USUAL_SHAPES,
+    PostureViews,
+    posture_of_shape,
+    sitting_chance,
+    usual_odds,
+)
 from tracker.floor.settings import FloorSettings
 from tracker.floor.view import look
 from tracker.geometry.floor_camera import FloorCamera
@@ -33,7 +43,7 @@ _FARTHEST = 60.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrival:
-    """A new track: state (5,), covariance (5, 5), log odds of being a person and of sitting, and boxes by camera."""
+    """A new track: state (5,), covariance (5, 5), log odds of being a person, log odds of sitting, and boxes by camera."""
 
     mean: Array
     covariance: Array
@@ -76,7 +86,7 @@ def arrivals(
     origin[:, :2] = np.concatenate([seeds.places for _, seeds, _ in everything])
     origin[:, 4] = settings.person_height
     score = np.concatenate([score for _, _, score in everything])
-    sitting = np.concatenate([seeds.sitting for _, seeds, _ in everything])
+    sitting = np.concatenate([posture_of_shape(seeds.sitting, seeds.shapes) for _, seeds, _ in everything])
     taken = {name: np.full(count, -1, np.int64) for name in boxes}
     case_of = {name: np.zeros(count, np.int64) for name in boxes}
     start = 0
@@ -128,24 +138,27 @@ def _chosen(
         if near or any(item in used for item in mine.items()):
             continue
         used.update(mine.items())
-        result.append(Arrival(mean[number], cov[number], float(score[number]), float(sitting[number]), mine))
+        result.append(Arrival(mean[number], cov[number], float(score[number]), float(sitting[number, 0]), mine))
     return result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seeds:
     """K ways to read boxes of one camera: places (K, 2), rows (K,) of the boxes, cases (K,) for ``PostureViews.say``,
-    log odds of sitting (K,) and nats (K,) by which a person's height and habits speak for the reading.
+    log odds of sitting (K,), shapes (K,) of who sits, and nats (K,) by which a person's height and habits speak for the reading.
     """
 
     places: Array
     rows: NDArray[np.int64]
     cases: NDArray[np.int64]
     sitting: Array
+    shapes: NDArray[np.int64]
     fit: Array
 
     def __getitem__(self, rows: NDArray[np.bool_]) -> _Seeds:
-        return _Seeds(self.places[rows], self.rows[rows], self.cases[rows], self.sitting[rows], self.fit[rows])
+        return _Seeds(
+            self.places[rows], self.rows[rows], self.cases[rows], self.sitting[rows], self.shapes[rows], self.fit[rows]
+        )  # fmt: skip
 
 
 def _seeds(camera: FloorCamera, boxes: Boxes, rows: NDArray[np.intp], settings: FloorSettings, scale: float) -> _Seeds:
@@ -154,12 +167,16 @@ def _seeds(camera: FloorCamera, boxes: Boxes, rows: NDArray[np.intp], settings: 
     middle = (sides[:, 0] + sides[:, 2]) / 2
     usual = usual_odds(settings)
     parts = []
-    for low in (False, True):
-        share = SEATED_SHARE if low else 1.0
+    # Who stands, who sits with knees that are not seen, and with knees in each direction.
+    for shape in range(-1, len(USUAL_SHAPES)):
+        low = shape >= 0
         kept = ~(boxes.bottom_cut[rows] | boxes.top_cut[rows])
         places = camera.to_floor(np.column_stack([middle, sides[:, 3]]), maximum_distance=_FARTHEST)
         states = np.column_stack([places, np.zeros((len(rows), 2)), np.full(len(rows), settings.person_height)])
-        view = look(camera, states, np.zeros(len(rows), bool), share=share, slack=SEATED_SLACK if low else 0.0)
+        view = look(
+            camera, states, np.zeros(len(rows), bool), share=SEATED_SHARE if shape == 0 else 1.0,
+            slack=SEATED_SLACK if low else 0.0, facing=np.full(len(rows), FACING[shape - 1]) if shape > 0 else None,
+        )  # fmt: skip
         with np.errstate(invalid="ignore", divide="ignore"):
             per_metre = view.jacobian[:, 1, 2]
             tall = view.boxes[:, 3] - view.boxes[:, 1]
@@ -168,18 +185,20 @@ def _seeds(camera: FloorCamera, boxes: Boxes, rows: NDArray[np.intp], settings: 
             ) ** 2 + 2 * settings.pixel_noise**2
             variance = settings.height_deviation**2 + view.slack**2 + noise / per_metre**2
             off = (sides[:, 1] - view.boxes[:, 1]) / per_metre
-            fit = -0.5 * off**2 / variance + (0.0 if low else np.log1p(-settings.hidden_feet))
+            fit = -0.5 * off**2 / variance + (USUAL_SHAPES[shape] if low else np.log1p(-settings.hidden_feet))
         odds = usual + 2.0 if low else usual - 2.0
         fit += np.log(sitting_chance(np.array(usual if low else -usual)))
-        parts.append((places, np.where(kept, fit, -np.inf), HEAD_AND_FEET + SEATED_CASES * low, odds))
+        case = HEAD_AND_FEET + SEATED_CASES * (1 + shape)
+        parts.append((places, np.where(kept, fit, -np.inf), case, odds, max(shape, 0)))
     places = camera.to_floor(np.column_stack([middle, sides[:, 1]]), settings.person_height, maximum_distance=_FARTHEST)
     fit = np.where(boxes.bottom_cut[rows], 0.0, np.log(settings.hidden_feet))
-    parts.append((places, np.where(boxes.top_cut[rows], -np.inf, fit), NO_FEET, usual))
+    parts.append((places, np.where(boxes.top_cut[rows], -np.inf, fit), NO_FEET, usual, 0))
     everything = _Seeds(
         np.concatenate([part[0] for part in parts]),
         np.tile(np.asarray(rows, np.int64), len(parts)),
         np.repeat([part[2] for part in parts], len(rows)),
         np.repeat([part[3] for part in parts], len(rows)),
+        np.repeat([part[4] for part in parts], len(rows)),
         np.concatenate([part[1] for part in parts]),
     )
     fine = np.isfinite(everything.places).all(axis=1) & (everything.fit > _UNLIKE)

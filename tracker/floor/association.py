@@ -15,7 +15,7 @@ from tracker.floor.detector_model import DetectorModel
 from tracker.floor.doubles import evidence_of_two
 from tracker.floor.likelihood import Boxes, inverses
 from tracker.floor.packing import packed
-from tracker.floor.posture import PostureViews
+from tracker.floor.posture import POSTURE_SIZE, PostureViews
 from tracker.floor.settings import FloorSettings
 from tracker.floor.view import FULLY_SEEN
 from tracker.geometry.floor_camera import FloorCamera
@@ -39,7 +39,7 @@ class Expected:
 
     Args:
         prior, vector: (N, 5, 5), (N, 5) information matrices and vectors of their states.
-        sitting: (N,) log odds of sitting.
+        posture: (N, P) of each (``posture.py``).
         weight: (N,) nats by which each may claim boxes, 0 for who is surely there.
         certain: (N,) who hides others, and may have been found twice.
         senior: (N,) rank, 0 for the best known.
@@ -47,7 +47,7 @@ class Expected:
 
     prior: Array
     vector: Array
-    sitting: Array
+    posture: Array
     weight: Array
     certain: NDArray[np.bool_]
     senior: Ints
@@ -60,7 +60,7 @@ class Associated:
     Args:
         boxes: camera → (N,) row of its boxes that is each person; -1 none.
         said, said_vector: (N, 5, 5), (N, 5) information of their boxes.
-        sits: (N,) nats that their boxes say for sitting.
+        posture_said: (N, P) nats that their boxes say of their postures.
         chances: camera → (N,) how likely each was to be found.
         evidence: (N,) nats that speak for each one's being there, and not being another that is better known.
         clear: camera → (N,) who is certain and wholly seen.
@@ -70,7 +70,7 @@ class Associated:
     boxes: dict[str, Ints]
     said: Array
     said_vector: Array
-    sits: Array
+    posture_said: Array
     chances: dict[str, Array]
     evidence: Array
     clear: dict[str, NDArray[np.bool_]]
@@ -106,7 +106,7 @@ def associate(
         nothing = {name: np.zeros(count) for name in names}
         return Associated(
             {name: np.full(count, -1, np.int64) for name in names}, np.zeros((count, 5, 5)), np.zeros((count, 5)),
-            np.zeros(count), nothing, np.zeros(count), {name: np.zeros(count, bool) for name in names},
+            np.zeros((count, POSTURE_SIZE)), nothing, np.zeros(count), {name: np.zeros(count, bool) for name in names},
             {name: np.full(count, np.nan) for name in names},
         )  # fmt: skip
     solver = _Solver(cameras, boxes, people, alike, miss_weights, settings, detectors)
@@ -127,7 +127,7 @@ def associate(
         people.senior, settings.duplicates,
     )  # fmt: skip
     return Associated(
-        best.boxes, said, vector, np.sum(list(best.sits.values()), axis=0), best.chances,
+        best.boxes, said, vector, np.sum(list(best.posture_said.values()), axis=0), best.chances,
         np.minimum(np.sum(list(best.evidence.values()), axis=0), as_two), best.clear, best.off,
     )  # fmt: skip
 
@@ -139,13 +139,13 @@ class Together:
     Args:
         score: (N,) nats, relative to the boxes being nobody's; misses count.
         said, said_vector: (N, 5, 5), (N, 5) information of the boxes.
-        sits: (N,) nats that they say for sitting.
+        posture_said: (N, P) nats that they say of postures.
     """
 
     score: Array
     said: Array
     said_vector: Array
-    sits: Array
+    posture_said: Array
 
 
 def fit_together(
@@ -178,7 +178,7 @@ class _Solution:
     boxes: dict[str, Ints] = field(default_factory=dict)
     matrices: dict[str, Array] = field(default_factory=dict)
     vectors: dict[str, Array] = field(default_factory=dict)
-    sits: dict[str, Array] = field(default_factory=dict)
+    posture_said: dict[str, Array] = field(default_factory=dict)
     chances: dict[str, Array] = field(default_factory=dict)
     evidence: dict[str, Array] = field(default_factory=dict)
     clear: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
@@ -191,7 +191,7 @@ class _Solution:
 
     def parts(self) -> list[dict[str, Any]]:
         """Return the fields that have an array for each camera."""
-        return [self.boxes, self.matrices, self.vectors, self.sits, self.chances, self.evidence, self.clear, self.off]
+        return [self.boxes, self.matrices, self.vectors, self.posture_said, self.chances, self.evidence, self.clear, self.off]
 
 
 class _Solver:
@@ -216,14 +216,14 @@ class _Solver:
         for name in self._boxes:
             one.boxes[name] = np.full(count, -1, np.int64)
             one.matrices[name], one.vectors[name] = np.zeros((count, 5, 5)), np.zeros((count, 5))
-            one.sits[name] = np.zeros(count)
+            one.posture_said[name] = np.zeros((count, POSTURE_SIZE))
         total, total_vector = people.prior.copy(), people.vector.copy()
         for round_ in range(self._settings.rounds):
             before = dict(one.boxes)
             for name in names:
                 # What this camera itself said before is left out, or it would only confirm itself.
                 others, others_vector = total - one.matrices[name], total_vector - one.vectors[name]
-                self._assign(one, name, others, others_vector, people.sitting + sum(one.sits.values()) - one.sits[name])
+                self._assign(one, name, others, others_vector, people.posture + sum(one.posture_said.values()) - one.posture_said[name])
                 total, total_vector = others + one.matrices[name], others_vector + one.vectors[name]
             if round_ and one.holds(before):
                 break
@@ -234,16 +234,16 @@ class _Solver:
                     people.prior, people.vector, total - people.prior, total_vector - people.vector, people.weight
                 )
                 for name in names:
-                    one.boxes[name], one.sits[name] = one.boxes[name][deal], one.sits[name][deal]
+                    one.boxes[name], one.posture_said[name] = one.boxes[name][deal], one.posture_said[name][deal]
                     one.matrices[name], one.vectors[name] = one.matrices[name][deal], one.vectors[name][deal]
                 total = people.prior + sum(one.matrices.values())
                 total_vector = people.vector + sum(one.vectors.values())
         return one
 
-    def _assign(self, one: _Solution, name: str, information: Array, vector: Array, sitting: Array) -> None:
+    def _assign(self, one: _Solution, name: str, information: Array, vector: Array, posture: Array) -> None:
         """Assign the boxes of one camera to who is expected with this information."""
         count, people, found = self._count, self._people, self._boxes[name]
-        fit, chance, view, mean, cases, distances, said = self._fit(name, information, vector, sitting)
+        fit, chance, view, mean, cases, distances, said = self._fit(name, information, vector, posture)
         worth = fit - np.log1p(-chance)[:, None] + people.weight[:, None]
         rows, columns = assign(-worth, 0.0)
         left = np.ones(len(found), bool)
@@ -264,14 +264,14 @@ class _Solver:
         one.matrices[name][rows], one.vectors[name][rows] = view[rows].say(
             mean[rows], found[columns], cases[rows, columns], self._settings, self._detectors.scale
         )
-        one.sits[name] = np.zeros(count)
-        one.sits[name][rows] = said[rows, columns]
+        one.posture_said[name] = np.zeros((count, POSTURE_SIZE))
+        one.posture_said[name][rows] = said[rows, columns]
 
-    def _fit(self, name: str, information: Array, vector: Array, sitting: Array) -> tuple[Any, ...]:
+    def _fit(self, name: str, information: Array, vector: Array, posture: Array) -> tuple[Any, ...]:
         s, found, certain = self._settings, self._boxes[name], self._people.certain
         cov = inverses(information)
         mean = np.einsum("nij,nj->ni", cov, vector)
-        view = PostureViews.of(self._cameras[name], mean, certain, sitting)
+        view = PostureViews.of(self._cameras[name], mean, certain, posture)
         chance = view.chance(self._detectors.rate)
         density, cases, distances, said = view.likelihood(cov, found, s, self._detectors.scale)
         fit = density - _clutter_density(view, found, certain, s) + np.log(chance)[:, None] + self._alike[name]
@@ -291,10 +291,10 @@ class _Solver:
     def together(self, rows: Mapping[str, Ints]) -> Together:
         """Return how well these boxes of all cameras fit each person together; see ``fit_together``."""
         people = self._people
-        total, total_vector, sitting = people.prior.copy(), people.vector.copy(), people.sitting.copy()
+        total, total_vector, posture = people.prior.copy(), people.vector.copy(), people.posture.copy()
         score = np.zeros(self._count)
         for name, columns in rows.items():
-            fit, chance, view, mean, cases, _, said = self._fit(name, total, total_vector, sitting)
+            fit, chance, view, mean, cases, _, said = self._fit(name, total, total_vector, posture)
             gain = np.log1p(-chance)
             has = np.flatnonzero(columns >= 0)
             taken = columns[has]
@@ -305,8 +305,8 @@ class _Solver:
             )
             total[has] += matrix
             total_vector[has] += vector
-            sitting[has] += said[has, taken]
-        return Together(score, total - people.prior, total_vector - people.vector, sitting - people.sitting)
+            posture[has] += said[has, taken]
+        return Together(score, total - people.prior, total_vector - people.vector, posture - people.posture)
 
 
 def _best_of(solver: _Solver, solutions: Sequence[_Solution], count: int) -> _Solution:

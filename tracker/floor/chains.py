@@ -45,7 +45,7 @@ class Chain:
         place: (2,) about where it begins, metres.
         said, vector: instant → (5, 5), (5,) information of its boxes.
         rows: instant → camera → row of its box.
-        sits: instant → nats by which they speak for sitting.
+        posture_said: instant → (P,) nats that they say of the posture.
         evidence: nats that speak for a person.
     """
 
@@ -55,5 +55,5 @@ class Chain:
     said: dict[int, Array] = field(default_factory=dict)
     vector: dict[int, Array] = field(default_factory=dict)
     rows: dict[int, dict[str, int]] = field(default_factory=dict)
-    sits: dict[int, float] = field(default_factory=dict)
+    posture_said: dict[int, Array] = field(default_factory=dict)
     evidence: float = 0.0

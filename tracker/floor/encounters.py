@@ -20,7 +20,7 @@ from tracker.floor.chains import Chain, Look
 from tracker.floor.detector_model import DetectorModel
 from tracker.floor.likelihood import Boxes, inverses
 from tracker.floor.movement import movement, said_before
-from tracker.floor.posture import sitting_later, usual_odds
+from tracker.floor.posture import POSTURE_SIZE, posture_later, usual_posture
 from tracker.floor.settings import FloorSettings
 from tracker.geometry.floor_camera import FloorCamera
 
@@ -49,7 +49,7 @@ class _Known:
     Args:
         start: number of an instant.
         matrix, vector: (L, 5, 5), (L, 5) information of the boxes up to and with each instant.
-        odds: (L,) log odds of sitting.
+        posture: (L, P).
         later, later_vector: (L, 5, 5), (L, 5) of the boxes after it.
         places: (L, 2) where the person was, with what came before and after; metres.
     """
@@ -57,7 +57,7 @@ class _Known:
     start: int
     matrix: Array
     vector: Array
-    odds: Array
+    posture: Array
     later: Array
     later_vector: Array
     places: Array
@@ -166,7 +166,7 @@ class Encounters:
     def _window(self, known: Sequence[_Known], people: Sequence[int], number: int) -> list[int]:
         """Return the instants around one at which all of these people were there, and before and after it as well."""
         begin = max(known[index].start for index in people) + 1
-        end = min(known[index].start + len(known[index].odds) for index in people) - 2
+        end = min(known[index].start + len(known[index].posture) for index in people) - 2
         window = np.flatnonzero(np.abs(self._times - self._times[number]) <= _AROUND)
         return window[(window >= begin) & (window <= end)].tolist()
 
@@ -179,24 +179,24 @@ class Encounters:
         own = [known[index].places[first - known[index].start : last + 1 - known[index].start] for index in pair]
         beside = []
         for index, one in enumerate(known):
-            low, high = max(first, one.start), min(last, one.start + len(one.odds) - 1)
+            low, high = max(first, one.start), min(last, one.start + len(one.posture) - 1)
             if index in pair or high < low:
                 continue
             places = one.places[low - one.start : high + 1 - one.start]
             gap = min(float(np.hypot(*(places - part[low - first : high + 1 - first]).T).min()) for part in own)
             if gap >= _BESIDE:
                 continue
-            if one.start >= first or one.start + len(one.odds) - 1 <= last:
+            if one.start >= first or one.start + len(one.posture) - 1 <= last:
                 return ()
             beside.append((gap, index))
         return (*pair, *(index for _, index in sorted(beside)[:_MOST_BESIDE]))
 
     def _states(self, known: Sequence[_Known], heads: Sequence[int], number: int) -> tuple[Array, Array, Array]:
-        """Return what is known of people at an instant by the boxes up to then: (N, 5, 5), (N, 5), (N,)."""
+        """Return what is known of people at an instant by the boxes up to then: (N, 5, 5), (N, 5), (N, P)."""
         at = [(known[index], number - known[index].start) for index in heads]
-        parts = ([getattr(one, name)[place] for one, place in at] for name in ("matrix", "vector", "odds"))
-        matrix, vector, odds = (np.stack(part) for part in parts)
-        return matrix, vector, odds
+        parts = ([getattr(one, name)[place] for one, place in at] for name in ("matrix", "vector", "posture"))
+        matrix, vector, posture = (np.stack(part) for part in parts)
+        return matrix, vector, posture
 
     def _messages(self, known: Sequence[_Known], tails: Sequence[int], number: int) -> tuple[Array, Array]:
         """Return what the boxes after an instant say of people at it: (N, 5, 5), (N, 5)."""
@@ -235,22 +235,22 @@ class Encounters:
         way = _Way(0.0, [], [])
         weight, sure, senior = np.zeros(count), np.ones(count, bool), np.arange(count)
         for number, (later, later_vector) in zip(numbers, reversed(messages)):
-            matrix, vector, odds = self._predicted(*state, number)
+            matrix, vector, posture = self._predicted(*state, number)
             boxes, rows_of, rows = self._boxes(chains, heads, number)
             if anew:
-                people = Expected(matrix + later, vector + later_vector, odds, weight, sure, senior)
+                people = Expected(matrix + later, vector + later_vector, posture, weight, sure, senior)
                 alike = {name: np.zeros((count, len(found))) for name, found in boxes.items()}
                 missed = {name: np.full(count, _MISS) for name in boxes}
                 rows = associate(self._cameras, boxes, people, alike, missed, s, self._detectors).boxes
             # How well it fits is asked of what was known before, or the future would count twice.
-            people = Expected(matrix, vector, odds, weight, sure, senior)
+            people = Expected(matrix, vector, posture, weight, sure, senior)
             said = fit_together(self._cameras, boxes, people, rows, s, self._detectors)
             way.score += float(said.score.sum())
             way.said.append(said)
             way.rows.append(
                 {name: np.where(one >= 0, np.append(rows_of[name], -1)[one], -1) for name, one in rows.items()}
             )
-            state = matrix + said.said, vector + said.said_vector, odds + said.sits
+            state = matrix + said.said, vector + said.said_vector, posture + said.posture_said
         way.score += float(log_agreement(*state[:2], *messages[0]).sum())
         return way
 
@@ -279,10 +279,10 @@ class Encounters:
         first, second = (chains[index] for index in group[:2])
         last = numbers[-1]
         for chain in (chains[index] for index in group):
-            for part in (chain.said, chain.vector, chain.rows, chain.sits):
+            for part in (chain.said, chain.vector, chain.rows, chain.posture_said):
                 for number in numbers:
                     part.pop(number, None)
-        for name in ("said", "vector", "rows", "sits") if change else ():
+        for name in ("said", "vector", "rows", "posture_said") if change else ():
             one, other = getattr(first, name), getattr(second, name)
             one_later = {number: one.pop(number) for number in list(one) if number > last}
             other_later = {number: other.pop(number) for number in list(other) if number > last}
@@ -294,22 +294,22 @@ class Encounters:
             for place, chain in enumerate([chains[index] for index in group]):
                 own = {name: int(one[place]) for name, one in rows.items() if one[place] >= 0}
                 if own:
-                    chain.rows[number], chain.sits[number] = own, float(said.sits[place])
+                    chain.rows[number], chain.posture_said[number] = own, said.posture_said[place]
                     chain.said[number], chain.vector[number] = said.said[place], said.said_vector[place]
 
     def _known(self, chain: Chain) -> _Known:
         count = chain.end - chain.start + 1
         matrix, vector = self._born(chain.place)
-        odds = np.array([usual_odds(self._settings)])
-        filtered = np.zeros((count, 5, 5)), np.zeros((count, 5)), np.zeros(count)
+        posture = usual_posture(self._settings)[None]
+        filtered = np.zeros((count, 5, 5)), np.zeros((count, 5)), np.zeros((count, POSTURE_SIZE))
         for place, number in enumerate(range(chain.start, chain.end + 1)):
             if place:
-                one = self._predicted(matrix[None], vector[None], odds, number)
-                matrix, vector, odds = one[0][0], one[1][0], one[2]
+                one = self._predicted(matrix[None], vector[None], posture, number)
+                matrix, vector, posture = one[0][0], one[1][0], one[2]
             if number in chain.said:
                 matrix, vector = matrix + chain.said[number], vector + chain.vector[number]
-                odds = odds + chain.sits.get(number, 0.0)
-            for part, value in zip(filtered, (matrix, vector, odds[0])):
+                posture = posture + chain.posture_said.get(number, 0.0)
+            for part, value in zip(filtered, (matrix, vector, posture[0])):
                 part[place] = value
         later, later_vector = np.zeros((count, 5, 5)), np.zeros((count, 5))
         for place in range(count - 1, 0, -1):
@@ -323,16 +323,16 @@ class Encounters:
         places = np.asarray(joint[:, :2, 0], np.float64)
         return _Known(chain.start, *filtered, later, later_vector, places)
 
-    def _predicted(self, matrix: Array, vector: Array, odds: Array, number: int) -> tuple[Array, Array, Array]:
-        """Return what is known at an instant of what was known at the one before: (N, 5, 5), (N, 5), (N,)."""
+    def _predicted(self, matrix: Array, vector: Array, posture: Array, number: int) -> tuple[Array, Array, Array]:
+        """Return what is known at an instant of what was known at the one before: (N, 5, 5), (N, 5), (N, P)."""
         step = float(self._steps[number])
         if step <= 0:
-            return matrix, vector, odds
+            return matrix, vector, posture
         move, noise = movement(step, self._settings)
         cov = inverses(matrix)
         mean = np.einsum("nij,nj->ni", cov, vector) @ move.T
         later = inverses(move @ cov @ move.T + noise)
-        return later, np.einsum("nij,nj->ni", later, mean), sitting_later(odds, step, self._settings)
+        return later, np.einsum("nij,nj->ni", later, mean), posture_later(posture, step, self._settings)
 
     def _earlier(self, matrix: Array, vector: Array, number: int) -> tuple[Array, Array]:
         """Return what information about an instant says of the one before."""

@@ -16,7 +16,7 @@ from tracker.floor.encounters import Encounters
 from tracker.floor.likelihood import inverses
 from tracker.floor.movement import movement, said_before
 from tracker.floor.people import FloorPeople
-from tracker.floor.posture import PostureViews, sitting_later, usual_odds
+from tracker.floor.posture import POSTURE_SIZE, PostureViews, body_places, posture_later, usual_posture, walking_says
 from tracker.floor.settings import FloorSettings
 from tracker.geometry.floor_camera import FloorCamera
 
@@ -86,8 +86,8 @@ def _as_followed(
             mine = np.flatnonzero((rows >= 0) & known)
             if not len(mine):
                 continue
-            odds = np.full(len(mine), usual_odds(settings))
-            view = PostureViews.of(cameras[name], look.means[mine], np.ones(len(mine), bool), odds)
+            postures = np.tile(usual_posture(settings), (len(mine), 1))
+            view = PostureViews.of(cameras[name], look.means[mine], np.ones(len(mine), bool), postures)
             found = look.boxes[name][rows[mine]]
             _, cases, _, _ = view.likelihood(look.covariances[mine], found, settings, detectors.scale)
             said, vector = view.say(look.means[mine], found, np.diag(cases), settings, detectors.scale)
@@ -151,20 +151,20 @@ class _Run:
         future = self._from_the_future(tails)
         heads: list[Chain] = []
         mean, cov = np.zeros((0, 5)), np.zeros((0, 5, 5))
-        sitting = np.zeros(0)
+        posture = np.zeros((0, POSTURE_SIZE))
         head_of = np.full(len(tails), -1)
         for number, look in enumerate(self._looks):
             step = float(self._steps[number])
             if step > 0 and len(heads):
                 move, noise = movement(step, s)
                 mean, cov = mean @ move.T, move @ cov @ move.T + noise
-                sitting = sitting_later(sitting, step, s)
+                posture = posture_later(posture, step, s)
             here = np.array([k for k, tail in enumerate(tails) if tail.start <= number <= tail.end], np.int64)
             linked = self._linked(number, here, tails, future[number], heads, mean, cov, head_of)
             new = here[linked < 0]
             for tail in new.tolist():
                 heads.append(Chain(number, number, tails[tail].place))
-                sitting = np.append(sitting, usual_odds(s))
+                posture = np.concatenate([posture, usual_posture(s)[None]])
             if len(new):
                 born = [self._born(tails[tail].place) for tail in new.tolist()]
                 covs = inverses(np.stack([matrix for matrix, _ in born]))
@@ -179,7 +179,7 @@ class _Run:
                 people = Expected(
                     prior + later,
                     vector + later_vector,
-                    sitting[linked],
+                    posture[linked],
                     np.zeros(len(here)),
                     np.ones(len(here), bool),
                     linked,
@@ -189,7 +189,7 @@ class _Run:
                 said = associate(self._cameras, look.boxes, people, alike, missed, s, self._detectors)
                 cov[linked] = inverses(prior + said.said)
                 mean[linked] = np.einsum("nij,nj->ni", cov[linked], vector + said.said_vector)
-                sitting[linked] += said.sits
+                posture[linked] += said.posture_said + walking_says(mean[linked], cov[linked])
                 for place, index in enumerate(linked.tolist()):
                     rows = {name: int(one[place]) for name, one in said.boxes.items() if one[place] >= 0}
                     head = heads[index]
@@ -198,7 +198,7 @@ class _Run:
                         head.end = number
                         head.rows[number] = rows
                         head.said[number], head.vector[number] = said.said[place], said.said_vector[place]
-                        head.sits[number] = float(said.sits[place])
+                        head.posture_said[number] = said.posture_said[place]
             if self._advance is not None:
                 self._advance()
         return [head for head in heads if head.rows]
@@ -254,17 +254,20 @@ class _Run:
         s = self._settings
         future = self._from_the_future(chains)
         mean, cov = np.zeros((len(chains), 5)), np.zeros((len(chains), 5, 5))
+        posture = np.tile(usual_posture(s), (len(chains), 1))
         result = []
         for number, look in enumerate(self._looks):
             step = float(self._steps[number])
             if step > 0:
                 move, noise = movement(step, s)
                 mean, cov = mean @ move.T, move @ cov @ move.T + noise
+                posture = posture_later(posture, step, s)
             for index, chain in enumerate(chains):
                 if chain.start == number:
                     matrix, vector = self._born(chain.place)
                     cov[index] = np.linalg.inv(matrix)
                     mean[index] = cov[index] @ vector
+                    posture[index] = usual_posture(s)
             here = np.array([k for k, one in enumerate(chains) if one.start <= number <= one.end], np.int64)
             means, covs = np.zeros((0, 5)), np.zeros((0, 5, 5))
             if len(here):
@@ -274,6 +277,7 @@ class _Run:
                     if number in chains[index].said:
                         prior[place] += chains[index].said[number]
                         vector[place] += chains[index].vector[number]
+                        posture[index] += chains[index].posture_said.get(number, 0.0)
                 cov[here] = inverses(prior)
                 mean[here] = np.einsum("nij,nj->ni", cov[here], vector)
                 covs = inverses(prior + future[number][0][here])
@@ -282,6 +286,6 @@ class _Run:
                 name: np.array([chains[k].rows.get(number, {}).get(name, -1) for k in here.tolist()], np.int64)
                 for name in look.boxes
             }
-            sure = np.ones(len(here), bool)
-            result.append(FloorPeople(here + 1, means[:, :2], means[:, 2:4], means[:, 4], covs[:, :2, :2], rows, sure))
+            places, sure = body_places(means, posture[here]), np.ones(len(here), bool)
+            result.append(FloorPeople(here + 1, places, means[:, 2:4], means[:, 4], covs[:, :2, :2], rows, sure))
         return result

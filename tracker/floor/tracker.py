@@ -18,7 +18,15 @@ from tracker.floor.likelihood import Boxes, inverses, measured_boxes
 from tracker.floor.looks import Looks
 from tracker.floor.movement import movement
 from tracker.floor.people import FloorPeople
-from tracker.floor.posture import SEATED_SHARE, PostureViews, sitting_later
+from tracker.floor.posture import (
+    POSTURE_SIZE,
+    SEATED_SHARE,
+    PostureViews,
+    body_places,
+    posture_later,
+    usual_posture,
+    walking_says,
+)
 from tracker.floor.refinement import refined
 from tracker.floor.settings import FloorSettings
 from tracker.floor.undetected import Undetected
@@ -79,7 +87,7 @@ class FloorTracker:
         self._mean = np.zeros((0, 5))
         self._cov = np.zeros((0, 5, 5))
         self._odds = np.zeros(0)
-        self._sitting = np.zeros(0)
+        self._posture = np.zeros((0, POSTURE_SIZE))
         self._births = np.zeros((0, 2))
         self._seen = np.zeros(0)
         self._confirmed = np.zeros(0, bool)
@@ -132,7 +140,7 @@ class FloorTracker:
             self._looks_back.append(Look(time, boxes, self._ids.copy(), rows, self._mean.copy(), self._cov.copy()))
         return FloorPeople(
             self._ids.copy(),
-            self._mean[:, :2].copy(),
+            body_places(self._mean, self._posture),
             self._mean[:, 2:4].copy(),
             self._mean[:, 4].copy(),
             self._cov[:, :2, :2].copy(),
@@ -164,7 +172,7 @@ class FloorTracker:
             return
         s = self.settings
         move, noise = movement(dt, s)
-        self._sitting = sitting_later(self._sitting, dt, s)
+        self._posture = posture_later(self._posture, dt, s)
         self._mean = self._mean @ move.T
         self._cov = move @ self._cov @ move.T + noise
 
@@ -181,7 +189,7 @@ class FloorTracker:
         people = Expected(
             prior,
             np.einsum("nij,nj->ni", prior, self._mean),
-            self._sitting,
+            self._posture,
             -np.logaddexp(0, -self._odds) - self._leaving() * (self._time - self._seen),
             self._confirmed,
             self._seniority(),
@@ -193,7 +201,7 @@ class FloorTracker:
         self._look_at(said.boxes, said.clear, features)
         self._cov = inverses(people.prior + said.said)
         self._mean = np.einsum("nij,nj->ni", self._cov, people.vector + said.said_vector)
-        self._sitting = self._sitting + said.sits
+        self._posture = self._posture + said.posture_said + walking_says(self._mean, self._cov)
         seen = np.zeros(count, bool)
         for name, columns in said.boxes.items():
             place = self._places[name]
@@ -251,7 +259,7 @@ class FloorTracker:
         for name, found in boxes.items():
             result[name] = np.full((len(self._ids), len(found)), -np.inf)
             if result[name].size:
-                view = PostureViews.of(self.cameras[name], self._mean, self._confirmed, self._sitting)
+                view = PostureViews.of(self.cameras[name], self._mean, self._confirmed, self._posture)
                 density, *_ = view.likelihood(self._cov, found, self.settings, self.detectors.scale)
                 density = np.maximum(density, view.secondary(found))
                 result[name] = density - found.log_clutter + np.log(self.settings.duplicates)
@@ -277,19 +285,19 @@ class FloorTracker:
         """Return how many new people an image would hold, were it everywhere as at ``places`` (N, 2)."""
         return self.settings.present * self._undetected.density(places)
 
-    def _certain_view(self, name: str, states: Array, sitting: Array) -> PostureViews:
-        """Return how ``states`` look, who sit at log odds ``sitting``, behind the people who are known."""
+    def _certain_view(self, name: str, states: Array, posture: Array) -> PostureViews:
+        """Return how ``states`` look, in postures (N, P), behind the people who are known."""
         known = self._confirmed
         everybody = np.concatenate([states, self._mean[known]])
         certain = np.arange(len(everybody)) >= len(states)
-        odds = np.concatenate([sitting, self._sitting[known]])
-        return PostureViews.of(self.cameras[name], everybody, certain, odds)[: len(states)]
+        postures = np.concatenate([posture, self._posture[known]])
+        return PostureViews.of(self.cameras[name], everybody, certain, postures)[: len(states)]
 
     def _screens(self, name: str) -> tuple[Array, Array]:
         """Return boxes (N, 4) of the people who are known in a camera, and their distances (N,) from it, in metres."""
         known, camera = self._confirmed, self.cameras[name]
         x, y, height = self._mean[known][:, [0, 1, 4]].T
-        boxes = camera.person_box(x, y, np.where(self._sitting[known] > 0, SEATED_SHARE, 1.0) * height)
+        boxes = camera.person_box(x, y, np.where(self._posture[known, 0] > 0, SEATED_SHARE, 1.0) * height)
         return boxes, np.hypot(x - camera.position[0], y - camera.position[1])
 
     def _confirm(self) -> None:
@@ -305,7 +313,8 @@ class FloorTracker:
         self._mean = np.concatenate([self._mean, [one.mean for one in new]])
         self._cov = np.concatenate([self._cov, [one.covariance for one in new]])
         self._odds = np.concatenate([self._odds, np.minimum([one.odds for one in new], self.settings.certainty)])
-        self._sitting = np.concatenate([self._sitting, [one.sitting for one in new]])
+        postures = [usual_posture(self.settings, one.sitting) for one in new]
+        self._posture = np.concatenate([self._posture, postures])
         self._births = np.concatenate([self._births, [one.mean[:2] for one in new]])
         self._seen = np.concatenate([self._seen, np.full(count, self._time)])
         self._confirmed = np.concatenate([self._confirmed, np.zeros(count, bool)])
@@ -352,7 +361,7 @@ class FloorTracker:
         return self.settings.leaving * (1 - (1 - _STAY) * self._away())
 
     def _keep(self, keep: NDArray[np.bool_], assigned: dict[str, Ints]) -> None:
-        for field in ("_ids", "_mean", "_cov", "_odds", "_sitting", "_births", "_seen", "_confirmed", "_misses"):
+        for field in ("_ids", "_mean", "_cov", "_odds", "_posture", "_births", "_seen", "_confirmed", "_misses"):
             setattr(self, field, getattr(self, field)[keep])
         self._looks.keep(keep)
         for name in assigned:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.geometry.floor_camera import FloorCamera
-from tracker.geometry.person_shape import person_boxes_with_jacobian
+from tracker.geometry.person_shape import SEATED, STANDING, person_boxes_with_jacobian
 
 __all__ = ["BLIND", "FULLY_SEEN", "View", "detection_chance", "look", "visible_shares"]
 
@@ -63,6 +63,7 @@ def look(
     slack: float = 0.0,
     hiding: Array | None = None,
     asked: NDArray[np.bool_] | None = None,
+    facing: Array | None = None,
 ) -> View:
     """Return how people of ``states`` (N, 5: x, y, their velocities, height) look.
 
@@ -74,6 +75,7 @@ def look(
         slack: what to put down as ``View.slack``, metres.
         hiding: (N,) shares of their heights at which those who hide others have theirs; ``None``: 1.
         asked: (N,) whose view is asked for; the others' is NaN. ``None``: everybody's.
+        facing: (N,) radians, where the knees of those lie who sit on chairs; ``None``: nobody does.
     """
     count = len(states)
     distance = np.hypot(*(states[:, :2] - camera.position[:2]).T)
@@ -81,7 +83,7 @@ def look(
         hiding = np.ones(count)
     screens = camera.person_box(states[certain, 0], states[certain, 1], hiding[certain] * states[certain, 4])
     rows = np.arange(count) if asked is None else np.flatnonzero(asked)
-    box, jacobian = _boxes(camera, states[rows], share)
+    box, jacobian = _boxes(camera, states[rows], share, None if facing is None else facing[rows])
     visible, feet_visible = visible_shares(camera, box, distance[rows], screens, distance[certain])
     if len(rows) == count:
         return View(box, jacobian, visible, feet_visible, np.full(count, slack))
@@ -94,10 +96,13 @@ def look(
     return view
 
 
-def _boxes(camera: FloorCamera, states: Array, share: float) -> tuple[Array, Array]:
+def _boxes(camera: FloorCamera, states: Array, share: float, facing: Array | None) -> tuple[Array, Array]:
     """Return predicted boxes (N, 4) and their derivatives (N, 4, 3) by x, y and height."""
     x, y, height = states[:, [0, 1, 4]].T
-    box, jacobian = person_boxes_with_jacobian(camera, x, y, share * height)
+    if facing is None:
+        box, jacobian = person_boxes_with_jacobian(camera, x, y, share * height, rings=STANDING)
+    else:
+        box, jacobian = person_boxes_with_jacobian(camera, x, y, share * height, rings=SEATED, facing=facing)
     jacobian[..., 2] *= share
     with np.errstate(invalid="ignore"):
         seen = np.isfinite(box).all(axis=1) & np.isfinite(jacobian).all(axis=(1, 2))
