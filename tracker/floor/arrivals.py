@@ -24,6 +24,7 @@ from tracker.floor.posture import (
 from tracker.floor.settings import FloorSettings
 from tracker.floor.view import look
 from tracker.geometry.floor_camera import FloorCamera
+from tracker.geometry.person_shape import SEAT_BEHIND, SEATED
 
 __all__ = ["Arrival", "arrivals"]
 
@@ -185,14 +186,23 @@ def _seeds(camera: FloorCamera, boxes: Boxes, rows: NDArray[np.intp], settings: 
             ) ** 2 + 2 * settings.pixel_noise**2
             variance = settings.height_deviation**2 + view.slack**2 + noise / per_metre**2
             off = (sides[:, 1] - view.boxes[:, 1]) / per_metre
-            fit = -0.5 * off**2 / variance + (USUAL_SHAPES[shape] if low else np.log1p(-settings.hidden_feet))
+            fit = -0.5 * off**2 / variance + (0.0 if low else np.log1p(-settings.hidden_feet))
         odds = usual + 2.0 if low else usual - 2.0
-        fit += np.log(sitting_chance(np.array(usual if low else -usual)))
+        habit = np.log(sitting_chance(np.array(usual if low else -usual))) + (USUAL_SHAPES[shape] if low else 0.0)
+        fit = fit + habit
         case = HEAD_AND_FEET + SEATED_CASES * (1 + shape)
         parts.append((places, np.where(kept, fit, -np.inf), case, odds, max(shape, 0)))
-    places = camera.to_floor(np.column_stack([middle, sides[:, 1]]), settings.person_height, maximum_distance=_FARTHEST)
-    fit = np.where(boxes.bottom_cut[rows], 0.0, np.log(settings.hidden_feet))
-    parts.append((places, np.where(boxes.top_cut[rows], -np.inf, fit), NO_FEET, usual, 0))
+        # Where the head is says where they are, if nobody sees their feet.
+        share = (SEATED_SHARE if shape == 0 else SEATED[-1][0]) if low else 1.0
+        heads = camera.to_floor(
+            np.column_stack([middle, sides[:, 1]]), share * settings.person_height, maximum_distance=_FARTHEST
+        )
+        if shape > 0:
+            ahead = np.array([np.cos(FACING[shape - 1]), np.sin(FACING[shape - 1])])
+            heads = heads + SEAT_BEHIND * settings.person_height * ahead
+        fit = np.where(boxes.bottom_cut[rows], 0.0, np.log(settings.hidden_feet)) + habit
+        case = NO_FEET + SEATED_CASES * (1 + shape)
+        parts.append((heads, np.where(boxes.top_cut[rows], -np.inf, fit), case, odds, max(shape, 0)))
     everything = _Seeds(
         np.concatenate([part[0] for part in parts]),
         np.tile(np.asarray(rows, np.int64), len(parts)),

@@ -85,6 +85,7 @@ def associate(
     miss_weights: Mapping[str, Array],
     settings: FloorSettings,
     detectors: DetectorModel,
+    hit_weights: Mapping[str, Array] | None = None,
 ) -> Associated:
     """Assign the boxes of all cameras to people.
 
@@ -99,6 +100,7 @@ def associate(
         alike: camera → (N, M) nats by which looks speak for box M being person N.
         miss_weights: camera → (N,) how much a miss says.
         settings, detectors: of the tracker.
+        hit_weights: camera → (N,) how much a box says; ``None``: all it can.
     """
     names = list(boxes)
     count = len(people.prior)
@@ -117,6 +119,9 @@ def associate(
         different = [one for one in others if one is not best]
         if different:
             best = _best_of(solver, [best, *different], count)
+    if hit_weights is not None:
+        for name, rows in best.boxes.items():
+            best.evidence[name] = best.evidence[name] * np.where(rows >= 0, hit_weights[name], 1.0)
     said = np.sum(list(best.matrices.values()), axis=0)
     vector = np.sum(list(best.vectors.values()), axis=0)
     places = np.einsum("nij,nj->ni", inverses(people.prior + said), people.vector + vector)[:, :2]

@@ -39,6 +39,8 @@ Ints = NDArray[np.int64]
 
 #: how much a miss says, and one that follows another of the same camera: detectors fail for seconds, not at random
 _MISS, _AGAIN_SECONDS = 0.6, 0.5
+#: metres after which a box of who walks is as much news as the first
+_ELSEWHERE = 0.3
 #: metres between two people below which they would stand in each other, from where on they do not, and what it costs
 #: the junior, nats
 _INSIDE, _BESIDE, _CROWDED = 0.2, 0.45, 6.0
@@ -92,6 +94,7 @@ class FloorTracker:
         self._seen = np.zeros(0)
         self._confirmed = np.zeros(0, bool)
         self._misses = np.zeros((0, count), np.int64)
+        self._found = np.zeros((0, count), bool)
         self._looks = Looks(self.settings)
         self._entries = entries or Entries()
         self._undetected = Undetected(self.cameras, self.settings.person_height, self._entries)
@@ -196,7 +199,8 @@ class FloorTracker:
         )
         alike = {name: self._looks.evidence(features[name], len(found)) for name, found in boxes.items()}
         missed = {name: self._miss_weights(name) for name in boxes}
-        said = associate(self.cameras, boxes, people, alike, missed, s, self.detectors)
+        hit = {name: self._hit_weights(name) for name in boxes}
+        said = associate(self.cameras, boxes, people, alike, missed, s, self.detectors, hit)
         self._learn(said)
         self._look_at(said.boxes, said.clear, features)
         self._cov = inverses(people.prior + said.said)
@@ -208,6 +212,7 @@ class FloorTracker:
             seen |= columns >= 0
             expected = (columns < 0) & (said.chances[name] >= _EXPECTED)
             self._misses[:, place] = np.where(expected, self._misses[:, place] + 1, 0)
+            self._found[:, place] = columns >= 0
         leaving = self._leaving() * self._step
         self._odds = np.minimum(self._odds + said.evidence, s.certainty) - np.where(seen, 0.0, leaving)
         self._seen[seen] = self._time
@@ -248,6 +253,12 @@ class FloorTracker:
         """Return (N,) how much a miss by a camera says: less where it follows another, detectors fail for seconds."""
         again = self._misses[:, self._places[name]] > 0
         return np.where(again, self._news() * _MISS, _MISS)
+
+    def _hit_weights(self, name: str) -> Array:
+        """Return (N,) how much a box of a camera says: less where it follows another and nobody moves."""
+        again = self._found[:, self._places[name]]
+        moved = np.hypot(*self._mean[:, 2:4].T) * self._step
+        return np.where(again, 1 - np.exp(-self._step / _AGAIN_SECONDS - moved / _ELSEWHERE), 1.0)
 
     def _news(self) -> float:
         """Return how much of what is seen now was not decided by what was seen before, 0 to 1."""
@@ -324,6 +335,7 @@ class FloorTracker:
             for name in one.boxes:
                 misses[number, self._places[name]] = 0
         self._misses = np.concatenate([self._misses, misses])
+        self._found = np.concatenate([self._found, misses == 0])
         for name in assigned:
             rows = np.array([one.boxes.get(name, -1) for one in new], np.int64)
             assigned[name] = np.concatenate([assigned[name], rows])
@@ -361,7 +373,7 @@ class FloorTracker:
         return self.settings.leaving * (1 - (1 - _STAY) * self._away())
 
     def _keep(self, keep: NDArray[np.bool_], assigned: dict[str, Ints]) -> None:
-        for field in ("_ids", "_mean", "_cov", "_odds", "_posture", "_births", "_seen", "_confirmed", "_misses"):
+        for field in ("_ids", "_mean", "_cov", "_odds", "_posture", "_births", "_seen", "_confirmed", "_misses", "_found"):
             setattr(self, field, getattr(self, field)[keep])
         self._looks.keep(keep)
         for name in assigned:

@@ -35,7 +35,7 @@ def followed():
 def swapped(chains: list[Chain], number: int, until: int) -> None:
     """Let two change places from an instant on, and one instant before have each other's boxes in one camera."""
     first, second = chains
-    for name in ("said", "vector", "rows", "sits"):
+    for name in ("said", "vector", "rows", "posture_said"):
         one, other = getattr(first, name), getattr(second, name)
         for index in range(number, until):
             one[index], other[index] = other[index], one[index]
