@@ -44,7 +44,7 @@ _FARTHEST = 60.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrival:
-    """A new track: state (5,), covariance (5, 5), log odds of being a person, log odds of sitting, and boxes by camera."""
+    """A new track: state (5,), covariance (5, 5), log odds of being a person and of sitting, and boxes by camera."""
 
     mean: Array
     covariance: Array
@@ -146,7 +146,8 @@ def _chosen(
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seeds:
     """K ways to read boxes of one camera: places (K, 2), rows (K,) of the boxes, cases (K,) for ``PostureViews.say``,
-    log odds of sitting (K,), shapes (K,) of who sits, and nats (K,) by which a person's height and habits speak for the reading.
+    log odds of sitting (K,), shapes (K,) of who sits, and nats (K,) by which a person's height and habits speak for the
+    reading.
     """
 
     places: Array

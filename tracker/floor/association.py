@@ -196,7 +196,10 @@ class _Solution:
 
     def parts(self) -> list[dict[str, Any]]:
         """Return the fields that have an array for each camera."""
-        return [self.boxes, self.matrices, self.vectors, self.posture_said, self.chances, self.evidence, self.clear, self.off]
+        return [
+            self.boxes, self.matrices, self.vectors, self.posture_said,
+            self.chances, self.evidence, self.clear, self.off,
+        ]  # fmt: skip
 
 
 class _Solver:
@@ -228,7 +231,8 @@ class _Solver:
             for name in names:
                 # What this camera itself said before is left out, or it would only confirm itself.
                 others, others_vector = total - one.matrices[name], total_vector - one.vectors[name]
-                self._assign(one, name, others, others_vector, people.posture + sum(one.posture_said.values()) - one.posture_said[name])
+                posture = people.posture + sum(one.posture_said.values()) - one.posture_said[name]
+                self._assign(one, name, others, others_vector, posture)
                 total, total_vector = others + one.matrices[name], others_vector + one.vectors[name]
             if round_ and one.holds(before):
                 break

@@ -39,8 +39,8 @@ Ints = NDArray[np.int64]
 
 #: how much a miss says, and one that follows another of the same camera: detectors fail for seconds, not at random
 _MISS, _AGAIN_SECONDS = 0.6, 0.5
-#: metres after which a box of who walks is as much news as the first
-_ELSEWHERE = 0.3
+#: how much a box says that follows another: all, once somebody has walked so many metres; of who stays, as with misses
+_HELD, _ELSEWHERE = 0.5, 0.3
 #: metres between two people below which they would stand in each other, from where on they do not, and what it costs
 #: the junior, nats
 _INSIDE, _BESIDE, _CROWDED = 0.2, 0.45, 6.0
@@ -52,6 +52,8 @@ _EXPECTED = 0.3
 _WIDEST = 2.0
 #: away from all entries that are given: share of ``leaving``, and how much longer and wider who is unseen is awaited
 _STAY, _LONGER, _WIDER = 0.3, 2.0, 1.5
+#: what ``FloorTracker`` keeps of each track
+_OF_TRACKS = ("_ids", "_mean", "_cov", "_odds", "_posture", "_births", "_seen", "_confirmed", "_misses", "_found")
 
 
 class FloorTracker:
@@ -258,7 +260,7 @@ class FloorTracker:
         """Return (N,) how much a box of a camera says: less where it follows another and nobody moves."""
         again = self._found[:, self._places[name]]
         moved = np.hypot(*self._mean[:, 2:4].T) * self._step
-        return np.where(again, 1 - np.exp(-self._step / _AGAIN_SECONDS - moved / _ELSEWHERE), 1.0)
+        return np.where(again, 1 - np.exp(-_HELD * self._step / _AGAIN_SECONDS - moved / _ELSEWHERE), 1.0)
 
     def _news(self) -> float:
         """Return how much of what is seen now was not decided by what was seen before, 0 to 1."""
@@ -373,7 +375,7 @@ class FloorTracker:
         return self.settings.leaving * (1 - (1 - _STAY) * self._away())
 
     def _keep(self, keep: NDArray[np.bool_], assigned: dict[str, Ints]) -> None:
-        for field in ("_ids", "_mean", "_cov", "_odds", "_posture", "_births", "_seen", "_confirmed", "_misses", "_found"):
+        for field in _OF_TRACKS:
             setattr(self, field, getattr(self, field)[keep])
         self._looks.keep(keep)
         for name in assigned:

@@ -7,19 +7,28 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["SEATED", "SEAT_BEHIND", "STANDING", "Rings", "boxes_around", "person_boxes_with_jacobian", "person_points", "share_inside"]
+__all__ = [
+    "SEATED",
+    "SEAT_BEHIND",
+    "STANDING",
+    "Rings",
+    "boxes_around",
+    "person_boxes_with_jacobian",
+    "person_points",
+    "share_inside",
+]
 
 Array = NDArray[np.float64]
 
-#: circles of points: height, radius, and how far ahead of the person's place their middle is, as shares of the height of
-#: who stands, of half the width, and of the height
+#: circles of points: height, radius, and how far ahead of the person's place their middle is, as shares of the person's
+#: height when standing, of half the width, and of that height
 Rings = tuple[tuple[float, float, float], ...]
 
 #: soles, shoulders, crown. Detectors' boxes end at the shoes nearest to the camera and at the hair: in the CMC room a
 #: cylinder's box is lower at the bottom by 2 % of its height, one of feet below the centre too high by as much
 STANDING: Rings = ((0.0, 0.7, 0.0), (0.82, 1.0, 0.0), (1.0, 0.4, 0.0))
-#: on a chair, whose place is where the feet are: soles, knees, shoulders, crown. Seats are 0.26 of people's height above
-#: the floor, the crown 0.52 above them, less for who leans back; from the back to the knees it is 0.34
+#: of who sits on a chair, whose place is where the feet are: soles, knees, shoulders, crown. Seats are 0.26 of people's
+#: height above the floor, the crown 0.52 above them, less for who leans back; from the back to the knees it is 0.34
 SEAT_BEHIND = 0.26
 SEATED: Rings = ((0.0, 0.6, 0.0), (0.31, 0.7, 0.0), (0.61, 1.0, -SEAT_BEHIND), (0.77, 0.4, -SEAT_BEHIND))
 #: directions of the points of a ring, from the one towards the camera: with these four the nearest, the farthest and
@@ -50,9 +59,9 @@ def person_points(
     """Return world points (N, K, 3) around people who are at (x, y).
 
     A person is some level circles, by default about one vertical axis: soles (0.7 of ``width`` across, on the floor),
-    shoulders (``width`` across, at 0.82 of ``height``) and crown (0.4 of ``width``, at ``height``); metres. Eight points
-    are on each. ``facing`` (radians, 0 along x) is where what is ahead of who sits (``SEATED``) lies. All arguments
-    broadcast; ``camera_position`` (3,) turns the circles so that one point is nearest to it.
+    shoulders (``width`` across, at 0.82 of ``height``) and crown (0.4 of ``width``, at ``height``); metres. Each has
+    eight points. ``facing`` (radians, 0 along x) is where those look who sit (``SEATED``). All arguments broadcast;
+    ``camera_position`` (3,) turns the circles so that one point is nearest to it.
     """
     x, y, height, width, facing = np.broadcast_arrays(
         *(np.atleast_1d(np.asarray(value, np.float64)) for value in (x, y, height, width, facing))

@@ -55,7 +55,8 @@ def test_a_low_box_speaks_for_sitting_and_a_tall_one_against_it():
 
 
 def test_who_sits_is_put_where_their_feet_are():
-    view, boxes, (_, cases, _, _) = seen(upright(SEATED_SHARE * 1.75), posture_of_shape(np.array([2.0]), np.array([0]))[0])
+    compact = posture_of_shape(np.array([2.0]), np.array([0]))[0]
+    view, boxes, (_, cases, _, _) = seen(upright(SEATED_SHARE * 1.75), compact)
     assert SEATED_CASES <= cases[0, 0] < 2 * SEATED_CASES
     matrix, vector = view.say(STATE, boxes, cases[:, 0], SETTINGS, 1.0)
     prior = np.diag([1.0, 1, 1, 1, 1 / 0.03**2])

@@ -183,3 +183,33 @@ def test_trajectories_begin_at_the_first_sight_and_fill_short_gaps():
 def test_no_trajectories_are_empty():
     frames, ids, positions = FloorTrajectories().finished()
     assert len(frames) == len(ids) == 0 and positions.shape == (0, 2)
+
+
+def test_what_one_camera_finds_again_and_again_where_the_others_see_nobody_is_no_person():
+    """Coats on a stand: found in one view for as long as they hang there, beside where somebody was."""
+    cameras = corner_cameras()
+    tracker, generator = FloorTracker(cameras), np.random.default_rng(6)
+    people = None
+    for frame in range(150):
+        found = boxes_of(cameras, [(4.0, 3.0)] if frame < 30 else [], generator)
+        if frame >= 30:
+            box = cameras["southwest"].person_box(4.0, 3.0, 1.75) + generator.normal(0, 1.0, 4)
+            found["southwest"] = Detections(box)
+        people = tracker.update(found, frame / 15)
+        if frame == 29:
+            assert people.confirmed.tolist() == [True]
+    assert not people.confirmed.any()
+
+
+def test_who_walks_and_is_found_by_one_camera_only_is_followed():
+    """Each box of a walker is news: nothing but a person walks."""
+    cameras = corner_cameras()
+    tracker, generator = FloorTracker(cameras), np.random.default_rng(7)
+    seen = []
+    for frame in range(75):
+        found = boxes_of(cameras, [(1.0 + 0.8 * frame / 15, 2.5)], generator)
+        if frame >= 15:
+            found = {name: one if name == "southwest" else Detections.empty() for name, one in found.items()}
+        people = tracker.update(found, frame / 15)
+        seen.append(people.ids[people.confirmed].tolist())
+    assert seen[-1] == seen[10] and len(seen[-1]) == 1

@@ -12,7 +12,7 @@ from benchmarks.simulation.cameras import corner_cameras
 from tests.tracker.geometry.worlds import LENSES, Array, look_at, make_camera
 from tracker.errors import InputError
 from tracker.geometry.camera import Camera, FloorCamera
-from tracker.geometry.person_shape import person_boxes_with_jacobian
+from tracker.geometry.person_shape import SEATED, person_boxes_with_jacobian
 from tracker.geometry.room_checks import check_room_camera
 
 CAMERAS = {lens: make_camera(lens=lens) for lens in LENSES}
@@ -274,3 +274,25 @@ def test_cameras_under_the_floor_looking_away_or_in_another_unit_are_told() -> N
         check_room_camera(placed((0, 0, 2.5), (3, 3, 8.0)))
     with pytest.raises(InputError, match=r"camera door: .* 250 m above the floor; say in which unit"):
         check_room_camera(placed((0, 0, 250), (300, 300, 100)))
+
+
+@pytest.mark.parametrize("lens", LENSES)
+def test_boxes_of_who_sits_come_with_their_derivatives(lens: str) -> None:
+    camera = CAMERAS[lens]
+    generator = np.random.default_rng(5)
+    places = np.column_stack(
+        [generator.uniform(-2, 3, 40), generator.uniform(3, 15, 40), generator.uniform(1.4, 2, 40)]
+    )
+    facing = generator.uniform(-np.pi, np.pi, 40)
+
+    def seated(states: Array) -> tuple[Array, Array]:
+        return person_boxes_with_jacobian(camera, *states.T, rings=SEATED, facing=facing)
+
+    boxes, jacobian = seated(places)
+    assert (boxes[:, 1] > camera.person_box(*places.T)[:, 1]).all()
+    step = 1e-4
+    for axis in range(3):
+        later, before = (seated(places + sign * step * np.eye(3)[axis])[0] for sign in (1, -1))
+        slopes = (later - before) / (2 * step)
+        wrong = np.abs(jacobian[:, :, axis] - slopes) > 0.02 * np.abs(slopes) + 0.5
+        assert wrong.mean() < 0.03
