@@ -191,9 +191,9 @@ def test_what_one_camera_finds_again_and_again_where_the_others_see_nobody_is_no
     tracker, generator = FloorTracker(cameras), np.random.default_rng(6)
     people = None
     for frame in range(150):
-        found = boxes_of(cameras, [(4.0, 3.0)] if frame < 30 else [], generator)
+        found = boxes_of(cameras, [(3.0, 2.5)] if frame < 30 else [], generator)
         if frame >= 30:
-            box = cameras["southwest"].person_box(4.0, 3.0, 1.75) + generator.normal(0, 1.0, 4)
+            box = cameras["southwest"].person_box(3.0, 2.5, 1.75) + generator.normal(0, 1.0, 4)
             found["southwest"] = Detections(box)
         people = tracker.update(found, frame / 15)
         if frame == 29:
