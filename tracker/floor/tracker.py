@@ -227,14 +227,19 @@ class FloorTracker:
         return place
 
     def _learn(self, said: Associated) -> None:
-        """Let the model of the detectors follow: people whom another camera sees are surely there."""
+        """Let the model of the detectors follow: people whom others see are surely there.
+
+        One other camera may be wrong for long, and three be blamed for missing nobody: two must see them, where there
+        are as many.
+        """
         cameras = np.sum([rows >= 0 for rows in said.boxes.values()], axis=0)
+        needed = min(2, len(said.boxes) - 1)
         for name, rows in said.boxes.items():
             found = rows >= 0
-            sure = self._confirmed & (cameras - found > 0)
-            distances = said.off[name][sure & found]
+            others = cameras - found
+            distances = said.off[name][self._confirmed & (others > 0) & found]
             self.detectors.boxes_were_off(distances[np.isfinite(distances)])
-            asked = sure & said.clear[name]
+            asked = self._confirmed & (others >= needed) & (others > 0) & said.clear[name]
             self.detectors.people_were_found(int((asked & found).sum()), int(asked.sum()))
 
     def _look_at(
