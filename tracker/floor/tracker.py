@@ -40,7 +40,7 @@ Ints = NDArray[np.int64]
 #: how much a miss says, and one that follows another of the same camera: detectors fail for seconds, not at random
 _MISS, _AGAIN_SECONDS = 0.6, 0.5
 #: how much a box says that follows another: all, once somebody has walked so many metres; of who stays, as with misses
-_HELD, _ELSEWHERE = 0.5, 0.3
+_HELD, _ELSEWHERE = 0.7, 0.3
 #: metres between two people below which they would stand in each other, from where on they do not, and what it costs
 #: the junior, nats
 _INSIDE, _BESIDE, _CROWDED = 0.2, 0.45, 6.0
