@@ -39,8 +39,8 @@ Ints = NDArray[np.int64]
 
 #: how much a miss says, and one that follows another of the same camera: detectors fail for seconds, not at random
 _MISS, _AGAIN_SECONDS = 0.6, 0.5
-#: how much a box says that follows another: all, once somebody has walked so many metres; of who stays, as with misses
-_HELD, _ELSEWHERE = 0.7, 0.3
+#: metres after which a box of who walks is as much news as the first
+_ELSEWHERE = 0.3
 #: metres between two people below which they would stand in each other, from where on they do not, and what it costs
 #: the junior, nats
 _INSIDE, _BESIDE, _CROWDED = 0.2, 0.45, 6.0
@@ -265,7 +265,7 @@ class FloorTracker:
         """Return (N,) how much a box of a camera says: less where it follows another and nobody moves."""
         again = self._found[:, self._places[name]]
         moved = np.hypot(*self._mean[:, 2:4].T) * self._step
-        return np.where(again, 1 - np.exp(-_HELD * self._step / _AGAIN_SECONDS - moved / _ELSEWHERE), 1.0)
+        return np.where(again, 1 - np.exp(-self._step / _AGAIN_SECONDS - moved / _ELSEWHERE), 1.0)
 
     def _news(self) -> float:
         """Return how much of what is seen now was not decided by what was seen before, 0 to 1."""

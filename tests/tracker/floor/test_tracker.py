@@ -185,20 +185,30 @@ def test_no_trajectories_are_empty():
     assert len(frames) == len(ids) == 0 and positions.shape == (0, 2)
 
 
-def test_what_one_camera_finds_again_and_again_where_the_others_see_nobody_is_no_person():
-    """Coats on a stand: found in one view for as long as they hang there, beside where somebody was."""
+def test_a_camera_is_not_blamed_for_missing_whom_only_one_other_sees():
+    """Coats on a stand: found in one view for as long as they hang there, where somebody stood before."""
     cameras = corner_cameras()
     tracker, generator = FloorTracker(cameras), np.random.default_rng(6)
-    people = None
     for frame in range(150):
         found = boxes_of(cameras, [(3.0, 2.5)] if frame < 30 else [], generator)
         if frame >= 30:
             box = cameras["southwest"].person_box(3.0, 2.5, 1.75) + generator.normal(0, 1.0, 4)
             found["southwest"] = Detections(box)
-        people = tracker.update(found, frame / 15)
-        if frame == 29:
-            assert people.confirmed.tolist() == [True]
-    assert not people.confirmed.any()
+        tracker.update(found, frame / 15)
+    assert tracker.detectors.rate > 0.9
+
+
+def test_boxes_of_who_does_not_move_say_less_when_they_follow_each_other():
+    cameras = corner_cameras()
+    tracker = FloorTracker(cameras)
+    for frame in range(15):
+        tracker.update(boxes_of(cameras, [(2.0, 2.0), (3.0 + 1.2 * frame / 15, 3.0)]), frame / 15)
+    stays, walks = np.argsort(tracker._mean[:, 0])
+    weights = tracker._hit_weights("southwest")
+    assert weights[stays] == pytest.approx(1 - np.exp(-2 / 15), abs=0.03)
+    assert weights[walks] > 2 * weights[stays]
+    tracker.update({name: Detections.empty() for name in cameras}, 1.0)
+    assert (tracker._hit_weights("southwest") == 1).all()
 
 
 def test_who_walks_and_is_found_by_one_camera_only_is_followed():
