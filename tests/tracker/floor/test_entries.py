@@ -116,7 +116,7 @@ def test_who_is_lost_inside_is_expected_there_and_who_is_lost_at_an_entry_has_go
     assert gains["given", AT_THE_DOOR] == pytest.approx(gains["learnt", AT_THE_DOOR], rel=0.05)
 
 
-def confirmed_after(place, entries, *, longest=15):
+def confirmed_after(place, entries, *, longest=60):
     """Return how many looks of one camera it takes until somebody new at ``place`` is a person."""
     cameras = cameras_of("northwest")
     tracker = FloorTracker(cameras, entries=entries)
@@ -131,7 +131,8 @@ def confirmed_after(place, entries, *, longest=15):
 def test_somebody_at_an_entry_is_a_person_sooner_than_somebody_in_the_middle():
     entries = entries_from_document([DOOR], ROOM)
     at_the_door = confirmed_after(AT_THE_DOOR, entries)
-    assert at_the_door <= 4 < confirmed_after(INSIDE, entries)
+    # Boxes of who stands still say less when they follow each other: two thirds of a second at a door.
+    assert at_the_door <= 10 < confirmed_after(INSIDE, entries)
     assert at_the_door < confirmed_after(AT_THE_DOOR, None), "the door is not known yet"
 
 
