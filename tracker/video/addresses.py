@@ -14,6 +14,7 @@ __all__ = [
     "name_source",
     "safe_name",
     "unique_name",
+    "without_credentials",
 ]
 
 #: names of cameras that would clash with the other files of an output folder
@@ -52,6 +53,21 @@ def display_source(source: object) -> str:
     if credentials >= 0:
         rest = "***@" + rest[credentials + 1 :]
     return f"{scheme}://{rest}"
+
+
+def without_credentials(text: str, source: str) -> str:
+    """Return a message about a source without the user, the password and the query string of its address."""
+    if not is_url(source):
+        return text
+    text = text.replace(source, display_source(source))
+    rest = source.split("://", 1)[1]
+    credentials = rest.rpartition("@")[0]
+    query = re.split(r"[?#]", rest, maxsplit=1)[1:]
+    for secret in (credentials, *query):
+        # What is shorter is in any text, and no secret.
+        if len(secret) > 3:
+            text = text.replace(secret, "***")
+    return text
 
 
 def name_source(source: str) -> str:

@@ -50,6 +50,9 @@ class Decoder:
 
         quiet_ffmpeg()
         options = {"rtsp_transport": "tcp"} if address.lower().startswith("rtsp") else {}
+        if live and options:
+            # While sound comes in, reads do not time out, however long there is no picture.
+            options["allowed_media_types"] = "video"
         self.label = label
         #: parts of the stream that could not be decoded
         self.errors = 0

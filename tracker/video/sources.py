@@ -22,6 +22,7 @@ def open_source(
     max_frames: int | None = None,
     read_images: bool = True,
     timeout: float = 10.0,
+    live: bool = False,
 ) -> Source:
     """Return the opened source of a camera; its first frame is already decoded, so what is no video shows here.
 
@@ -32,6 +33,7 @@ def open_source(
         read_images: False when only indices and times are needed (precomputed detections): frames have no image, and a
             MOTChallenge sequence needs no images.
         timeout: seconds an address may take to answer, when opened and for each read.
+        live: decode an address without the delay of frame threads.
 
     Raises:
         InputError: the source cannot be used; the message is one line that names it, without credentials, and a remedy.
@@ -50,7 +52,7 @@ def open_source(
         from tracker.video.streams import LiveStream
         from tracker.video.video_file import VideoFile
 
-        decoder = Decoder(source, f"address {settings.display}", timeout=timeout)
+        decoder = Decoder(source, f"address {settings.display}", timeout=timeout, live=live)
         kind = LiveStream if decoder.duration is None else VideoFile
         return kind(settings, decoder, stride=stride, max_frames=max_frames, read_images=read_images)
     path = Path(settings.source).expanduser()
