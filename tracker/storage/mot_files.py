@@ -119,7 +119,7 @@ class MotTracks:
         return int(self.frames[-1]) if len(self.frames) else 0
 
 
-def read_detections(path: str | Path, *, first_pixel: float = 1.0) -> MotDetections:
+def read_detections(path: str | Path, *, first_pixel: float = 1.0, shifts_frame_zero: bool = False) -> MotDetections:
     """Read detections: ``frame, id, left, top, width, height, score``, further columns are not looked at.
 
     Boxes without width or height are left out, with a warning; so is the order of an unsorted file put right.
@@ -127,13 +127,15 @@ def read_detections(path: str | Path, *, first_pixel: float = 1.0) -> MotDetecti
     Args:
         path: a text file, or the same compressed with gzip (``.gz``).
         first_pixel: the number that the file gives to the first column and row of pixels.
+        shifts_frame_zero: take a file that has a frame 0 for one that counts frames from 0, and add 1, with a warning;
+            otherwise it is refused.
 
     Raises:
         InputError: no such file, fewer than seven columns, columns that change, text that is no number, a frame below
             1, or a value that is not finite. The message names the file and the line.
     """
     table, path = _read_table(path, minimum_columns=7)
-    messages = _check_rows(table, path, checked_columns=7)
+    messages = _check_rows(table, path, checked_columns=7, shifts_frame_zero=shifts_frame_zero)
     sized = (table[:, 4] > 0) & (table[:, 5] > 0)
     rows = np.arange(len(table))
     if not sized.all():
@@ -155,7 +157,7 @@ def read_detections(path: str | Path, *, first_pixel: float = 1.0) -> MotDetecti
     )
 
 
-def read_tracks(path: str | Path, *, first_pixel: float = 1.0) -> MotTracks:
+def read_tracks(path: str | Path, *, first_pixel: float = 1.0, shifts_frame_zero: bool = False) -> MotTracks:
     """Read results or ground truth: ``frame, id, left, top, width, height`` and, where given, the columns after.
 
     Nine columns are the ground truth of MOT16 and later (mark, class, visibility). Boxes without width or height stay,
@@ -164,13 +166,15 @@ def read_tracks(path: str | Path, *, first_pixel: float = 1.0) -> MotTracks:
     Args:
         path: a text file, or the same compressed with gzip (``.gz``).
         first_pixel: the number that the file gives to the first column and row of pixels.
+        shifts_frame_zero: take a file that has a frame 0 for one that counts frames from 0, and add 1, with a warning;
+            otherwise it is refused.
 
     Raises:
         InputError: no such file, fewer than six columns, columns that change, text that is no number, a frame below 1,
             an id that is not whole, or a value that is not finite. The message names the file and the line.
     """
     table, path = _read_table(path, minimum_columns=6)
-    messages = _check_rows(table, path, checked_columns=min(7, table.shape[1]))
+    messages = _check_rows(table, path, checked_columns=min(7, table.shape[1]), shifts_frame_zero=shifts_frame_zero)
     _check_whole(table[:, 1], path, "id")
     sized = (table[:, 4] > 0) & (table[:, 5] > 0)
     if not sized.all():
@@ -310,8 +314,8 @@ def _explain_bad_line(lines: Sequence[str], path: Path) -> NoReturn:
     raise InputError(f"{path} cannot be read as numbers separated by commas")
 
 
-def _check_rows(table: NDArray[np.float64], path: Path, *, checked_columns: int) -> list[str]:
-    """Return warnings about the whole file; raise for a row that cannot be used."""
+def _check_rows(table: NDArray[np.float64], path: Path, *, checked_columns: int, shifts_frame_zero: bool) -> list[str]:
+    """Return warnings about the whole file; raise for a row that cannot be used. Frames that begin at 0 may move."""
     if not len(table):
         return [f"{path} is empty: no boxes in any frame"]
     finite = np.isfinite(table[:, :checked_columns]).all(axis=1)
@@ -321,6 +325,9 @@ def _check_rows(table: NDArray[np.float64], path: Path, *, checked_columns: int)
         name = ("frame", "id", "left", "top", "width", "height", "score")[column]
         raise InputError(f"{path}, line {_line_number(path, row)}: {name} is {table[row, column]}; remove the line")
     _check_whole(table[:, 0], path, "frame")
+    if shifts_frame_zero and table[:, 0].min() == 0:
+        table[:, 0] += 1
+        return [f"{path} counts frames from 0; 1 was added to all of them"]
     if table[:, 0].min() < 1:
         row = int(np.argmax(table[:, 0] < 1))
         raise InputError(

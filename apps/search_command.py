@@ -1,0 +1,67 @@
+"""The options of ``multicam search``."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["search"]
+
+_MODELS = "Models"
+_OUTPUT = "Output"
+
+
+def search(
+    photos: Annotated[list[Path], typer.Argument(help="Pictures of one person each, or of scenes with --detector.")],
+    store: Annotated[Path, typer.Option(help="A store.sqlite, or the folder of a run that has one.")],
+    top: Annotated[int, typer.Option(min=1, max=1000, help="Identities shown for each query.")] = 10,
+    embedder: Annotated[
+        str | None,
+        typer.Option(help="By default that of the store; another one's vectors are refused.", rich_help_panel=_MODELS),
+    ] = None,
+    embedder_weights: Annotated[
+        Path | None, typer.Option(help="Checkpoint of the embedder, if it is elsewhere now.", rich_help_panel=_MODELS)
+    ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(help="Finds the people in each photo first: a model as for track.", rich_help_panel=_MODELS),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda:0, …", rich_help_panel=_MODELS)] = "auto",
+    runtime: Annotated[
+        str, typer.Option(help="For ONNX files: auto, openvino, onnxruntime.", rich_help_panel=_MODELS)
+    ] = "auto",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Never download models or weights.", rich_help_panel=_MODELS)
+    ] = False,
+    sheet: Annotated[
+        Path, typer.Option("--sheet", "-o", help="The contact sheet, a PNG.", rich_help_panel=_OUTPUT)
+    ] = Path("search.png"),
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write the answers as JSON.", rich_help_panel=_OUTPUT)
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier sheet and JSON file.", rich_help_panel=_OUTPUT)
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)] = False,
+) -> None:
+    """Who is this? Find the people of photos in a store: a ranked table, and a contact sheet to look at."""
+    from rich.console import Console
+
+    from apps.search import SearchRequest, print_answers, run_search
+    from tracker.errors import InputError
+    from tracker.storage.atomic import atomic_path
+
+    if json is not None and json.exists() and not overwrite:
+        raise InputError(f"--json {json} is there already: choose another, or add --overwrite")
+    request = SearchRequest(
+        tuple(photos), store, top, embedder, embedder_weights, detector, device, runtime, offline, sheet, overwrite
+    )
+    answers = run_search(request, None if quiet else Console(stderr=True))
+    if json is not None:
+        with atomic_path(json) as temporary:
+            temporary.write_text(json_module.dumps(answers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if not quiet:
+        print_answers(answers, sheet, Console())
