@@ -14,6 +14,7 @@ __all__ = ["TRACKERS", "create_tracker"]
 TRACKERS = Registry(
     "tracker",
     {
+        "multicam": "tracker.single_camera.multicam_tracker:MulticamTracker",
         "sort": "tracker.single_camera.sort:Sort",
         "deepsort": "tracker.single_camera.deep_sort:DeepSort",
         "bytetrack": "tracker.single_camera.byte_track:ByteTrack",

@@ -29,7 +29,7 @@ def turning_back(hidden: bool) -> Frames:
     return frames
 
 
-@pytest.mark.parametrize("name", ["sort", "bytetrack", "ocsort", "botsort", "deepsort", "motdt"])
+@pytest.mark.parametrize("name", ["multicam", "sort", "bytetrack", "ocsort", "botsort", "deepsort", "motdt"])
 @pytest.mark.parametrize("with_features", [False, True])
 def test_people_in_their_own_lanes_keep_one_identity_each(name: str, with_features: bool) -> None:
     features = person_features(4) if with_features else None
@@ -306,7 +306,7 @@ def test_motdt_new_tracks_need_a_high_score() -> None:
     assert tracks.detection_indices.tolist() == [1]
 
 
-@pytest.mark.parametrize("name", ["sort", "bytetrack", "ocsort", "botsort", "deepsort", "motdt"])
+@pytest.mark.parametrize("name", ["multicam", "sort", "bytetrack", "ocsort", "botsort", "deepsort", "motdt"])
 def test_classes_do_not_mix(name: str) -> None:
     tracker = create_tracker(name)
     for _ in range(6):
