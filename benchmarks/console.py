@@ -133,6 +133,8 @@ def print_table(title: str, header: Sequence[str], lines: Sequence[Sequence[str]
         table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
     for line in lines:
         table.add_row(*line)
-    console = Console(width=max(Console().width, _LEAST_WIDTH))
+    needed = 1 + sum(3 + max(map(len, column)) for column in zip(header, *lines))
+    console = Console(width=max(Console().width, _LEAST_WIDTH, needed))
     console.print(table)
-    console.print(remarks, highlight=False, markup=False, soft_wrap=True)
+    if remarks:
+        console.print(remarks, highlight=False, markup=False, soft_wrap=True)

@@ -10,11 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.metric_engines import (
+    Engine,
+    clear_and_identity_part,
+    clear_and_identity_rows,
+    combine_higher_order,
+    engine_version,
+    engines_of,
+    higher_order_parts,
+    higher_order_row,
+)
 from tracker.errors import InputError
 from tracker.storage.mot_files import MotTracks
 
@@ -38,45 +48,6 @@ PEDESTRIAN_CLASS = 1
 #: person on a vehicle, static person, distractor, reflection
 DISTRACTOR_CLASSES = (2, 7, 8, 12)
 
-Engine = Literal["motmetrics", "trackeval"]
-
-_HIGHER_ORDER = ("HOTA", "DetA", "AssA", "LocA", "DetRe", "DetPr", "AssRe", "AssPr")
-_SHARES = ("MOTA", "MOTP", "IDF1", "IDP", "IDR", "Rcll", "Prcn")
-_COUNTS = ("IDSW", "FP", "FN", "TP", "MT", "PT", "ML", "GT")
-_MOTMETRICS_NAMES = {
-    "mota": "MOTA",
-    "motp": "MOTP",
-    "idf1": "IDF1",
-    "idp": "IDP",
-    "idr": "IDR",
-    "recall": "Rcll",
-    "precision": "Prcn",
-    "num_switches": "IDSW",
-    "num_false_positives": "FP",
-    "num_misses": "FN",
-    "num_detections": "TP",
-    "mostly_tracked": "MT",
-    "partially_tracked": "PT",
-    "mostly_lost": "ML",
-    "num_unique_objects": "GT",
-}
-_TRACKEVAL_NAMES = {
-    "MOTA": "MOTA",
-    "MOTP": "MOTP",
-    "IDF1": "IDF1",
-    "IDP": "IDP",
-    "IDR": "IDR",
-    "CLR_Re": "Rcll",
-    "CLR_Pr": "Prcn",
-    "IDSW": "IDSW",
-    "CLR_FP": "FP",
-    "CLR_FN": "FN",
-    "CLR_TP": "TP",
-    "MT": "MT",
-    "PT": "PT",
-    "ML": "ML",
-}
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairedFrames:
@@ -87,12 +58,16 @@ class PairedFrames:
         truth_ids: F arrays (n,) int64, counted from 0 without gaps over the sequence.
         result_ids: F arrays (m,) int64, likewise.
         similarities: F arrays (n, m) float64 from 0 to 1.
+        truth_names: int64, the id that each counted one was given as; ``None``: the counted ones are the given ones.
+        result_names: likewise.
     """
 
     frames: NDArray[np.int64]
     truth_ids: list[NDArray[np.int64]]
     result_ids: list[NDArray[np.int64]]
     similarities: list[NDArray[np.float64]]
+    truth_names: NDArray[np.int64] | None = None
+    result_names: NDArray[np.int64] | None = None
 
     def for_trackeval(self) -> dict[str, Any]:
         """Return the dictionary that TrackEval's metric classes take."""
@@ -165,14 +140,17 @@ def pair_points(
 
 
 def mot_challenge_preprocessing(
-    truth: MotTracks, results: MotTracks, iou_threshold: float = 0.5
+    truth: MotTracks,
+    results: MotTracks,
+    iou_threshold: float = 0.5,
+    distractor_classes: Iterable[int] = DISTRACTOR_CLASSES,
 ) -> tuple[MotTracks, MotTracks]:
     """Return truth and results as MOTChallenge counts them.
 
     In each frame the results are matched to all ground truth (IoU of at least the threshold, Hungarian); those matched
-    to a distractor (classes 2, 7, 8 and 12) are removed, since finding one is neither right nor wrong. Then of the
-    ground truth remain the pedestrians (class 1) whose mark is not 0. Ground truth without classes (MOT15) has no
-    distractors, and all of it with a mark other than 0 counts.
+    to a distractor (classes 2, 7, 8 and 12; in MOT20 6, too) are removed, since finding one is neither right nor
+    wrong. Then of the ground truth remain the pedestrians (class 1) whose mark is not 0. Ground truth without
+    classes (MOT15) has no distractors, and all of it with a mark other than 0 counts.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -180,7 +158,7 @@ def mot_challenge_preprocessing(
     counted = truth.scores != 0
     if not with_classes:
         return truth[counted], results
-    distractor = np.isin(truth.classes, DISTRACTOR_CLASSES)
+    distractor = np.isin(truth.classes, list(distractor_classes))
     kept = np.ones(len(results), bool)
     for frame in np.intersect1d(truth.frames[distractor], results.frames).tolist():
         truth_rows, result_rows = _rows_of(truth.frames, frame), _rows_of(results.frames, frame)
@@ -214,8 +192,8 @@ def clear_and_identity(
         GT (people) as numbers; ``engines``: metric → ``"package version"``.
     """
     paired = {"": pair_boxes(truth, results, frames)}
-    row = _ENGINES[engine](paired, iou_threshold)[0]
-    return row | {"engines": dict.fromkeys(row, _version(engine))}
+    row = _clear_and_identity(paired, iou_threshold, engine)[0]
+    return row | {"engines": dict.fromkeys(row, engine_version(engine))}
 
 
 def higher_order(truth: MotTracks, results: MotTracks, *, frames: Iterable[int] | None = None) -> dict[str, Any]:
@@ -224,7 +202,7 @@ def higher_order(truth: MotTracks, results: MotTracks, *, frames: Iterable[int] 
     Means over the localisation thresholds 0.05, 0.1, … 0.95 (Luiten et al., IJCV 2021, equation 12), by TrackEval.
     """
     row = _higher_order({"": pair_boxes(truth, results, frames)})[0]
-    return row | {"engines": dict.fromkeys(row, _version("trackeval"))}
+    return row | {"engines": dict.fromkeys(row, engine_version("trackeval"))}
 
 
 def score_sequences(
@@ -252,13 +230,13 @@ def score_sequences(
     rows = [
         {"sequence": name} | hota | clear
         for name, hota, clear in zip(
-            [*sequences, COMBINED], _higher_order(sequences), _ENGINES[engine](sequences, threshold), strict=True
+            [*sequences, COMBINED],
+            _higher_order(sequences),
+            _clear_and_identity(sequences, threshold, engine),
+            strict=True,
         )
     ]
-    engines = dict.fromkeys(_HIGHER_ORDER, _version("trackeval")) | dict.fromkeys(
-        (*_SHARES, *_COUNTS), _version(engine)
-    )
-    return {"rows": rows, "engines": engines}
+    return {"rows": rows, "engines": engines_of(engine)}
 
 
 def _rows_of(frames: NDArray[np.int64], frame: int) -> slice:
@@ -274,112 +252,37 @@ def _pair(
 ) -> PairedFrames:
     numbers = np.unique(np.concatenate([truth[0], results[0]]) if frames is None else np.array(list(frames), np.int64))
     sides = [_by_frame(side, numbers, name) for side, name in ((truth, "ground truth"), (results, "results"))]
-    (truth_ids, truth_places), (result_ids, result_places) = sides
+    (truth_ids, truth_places, truth_names), (result_ids, result_places, result_names) = sides
     similarities = [similarity(*places) for places in zip(truth_places, result_places, strict=True)]
-    return PairedFrames(numbers.astype(np.int64), truth_ids, result_ids, similarities)
+    return PairedFrames(numbers.astype(np.int64), truth_ids, result_ids, similarities, truth_names, result_names)
 
 
 def _by_frame(
     side: tuple[NDArray[Any], NDArray[Any], NDArray[Any]], numbers: NDArray[Any], name: str
-) -> tuple[list[NDArray[np.int64]], list[NDArray[Any]]]:
+) -> tuple[list[NDArray[np.int64]], list[NDArray[Any]], NDArray[np.int64]]:
     frames, ids, places = side
     order = np.argsort(frames, kind="stable")
     order = order[np.isin(frames[order], numbers)]
     frames, ids, places = frames[order], ids[order], places[order]
-    _, labels = np.unique(ids, return_inverse=True)
+    names, labels = np.unique(ids, return_inverse=True)
     keys, counts = np.unique(np.stack([frames, labels]), axis=1, return_counts=True)
     if len(counts) and counts.max() > 1:
         frame, label = keys[:, int(np.argmax(counts > 1))]
-        raise InputError(
-            f"{name}: id {np.unique(ids)[label]} appears twice in frame {frame}; ids are unique in a frame"
-        )
+        raise InputError(f"{name}: id {names[label]} appears twice in frame {frame}; ids are unique in a frame")
     bounds = np.searchsorted(frames, numbers, side="left"), np.searchsorted(frames, numbers, side="right")
     slices = [slice(first, last) for first, last in zip(*(bound.tolist() for bound in bounds), strict=True)]
     labels = labels.astype(np.int64)
-    return [labels[part] for part in slices], [places[part] for part in slices]
+    return [labels[part] for part in slices], [places[part] for part in slices], names.astype(np.int64)
 
 
 def _higher_order(sequences: Mapping[str, PairedFrames]) -> list[dict[str, float]]:
     """Return a row for each sequence and one for all, in percent."""
-    from trackeval.metrics import HOTA
-
-    metric = HOTA()
-    parts = {name: metric.eval_sequence(paired.for_trackeval()) for name, paired in sequences.items()}
-    return [
-        {name: 100 * float(np.mean(part[name])) for name in _HIGHER_ORDER}
-        for part in (*parts.values(), metric.combine_sequences(parts))
-    ]
+    parts = {name: higher_order_parts(paired) for name, paired in sequences.items()}
+    return [higher_order_row(part) for part in (*parts.values(), combine_higher_order(parts))]
 
 
-def _trackeval(sequences: Mapping[str, PairedFrames], threshold: float) -> list[dict[str, Any]]:
-    from trackeval.metrics import CLEAR, Identity
-
-    settings = {"THRESHOLD": threshold, "PRINT_CONFIG": False}
-    clear, identity = CLEAR(settings), Identity(settings)
-    data = {name: paired.for_trackeval() for name, paired in sequences.items()}
-    parts = [{name: metric.eval_sequence(part) for name, part in data.items()} for metric in (clear, identity)]
-    people = [part["num_gt_ids"] for part in data.values()]
-    wholes = [metric.combine_sequences(part) for metric, part in zip((clear, identity), parts, strict=True)]
-    merged = [clear_part | identity_part for clear_part, identity_part in zip(*(part.values() for part in parts))]
-    return [
-        _row({new: result[old] for old, new in _TRACKEVAL_NAMES.items()} | {"GT": count})
-        for result, count in zip([*merged, wholes[0] | wholes[1]], [*people, sum(people)], strict=True)
-    ]
-
-
-def _motmetrics(sequences: Mapping[str, PairedFrames], threshold: float) -> list[dict[str, Any]]:
-    import motmetrics
-
-    host = motmetrics.metrics.create()
-    wanted = list(_MOTMETRICS_NAMES)
-    partials = [
-        host.compute(
-            _accumulate(paired, threshold), metrics=wanted, return_dataframe=False, return_cached=True, name=name
-        )
-        for name, paired in sequences.items()
-    ]
-    whole = host.compute_overall(partials, metrics=wanted, return_dataframe=False)
-    # Its own merging would make the mean distance NaN as soon as one sequence has no match.
-    distances = sum(part["motp"] * part["num_detections"] for part in partials if part["num_detections"])
-    whole["motp"] = distances / whole["num_detections"] if whole["num_detections"] else np.nan
-    rows = []
-    for result in (*partials, whole):
-        # motmetrics' MOTP is the mean distance of matches, everybody else's their mean overlap.
-        values = {new: result[old] for old, new in _MOTMETRICS_NAMES.items()} | {"MOTP": 1 - result["motp"]}
-        rows.append(_row(values))
-    return rows
-
-
-def _accumulate(paired: PairedFrames, threshold: float) -> Any:
-    """Return motmetrics' accumulator of events.
-
-    Only pairs that may match are handed over as distances; the rest is NaN, "do not pair".
-    """
-    import motmetrics
-
-    accumulator = motmetrics.MOTAccumulator()
-    for frame, truth_ids, result_ids, similarity in zip(
-        paired.frames.tolist(), paired.truth_ids, paired.result_ids, paired.similarities, strict=True
-    ):
-        distances = np.where(similarity >= threshold - np.finfo(float).eps, 1.0 - similarity, np.nan)
-        accumulator.update(truth_ids, result_ids, distances, frameid=frame)
-    return accumulator
-
-
-_ENGINES: dict[str, Callable[[Mapping[str, PairedFrames], float], list[dict[str, Any]]]] = {
-    "motmetrics": _motmetrics,
-    "trackeval": _trackeval,
-}
-
-
-def _row(values: Mapping[str, Any]) -> dict[str, Any]:
-    shares = {name: 100 * float(values[name]) for name in _SHARES}
-    # motmetrics divides by 0 where nothing was there to be found; JSON has neither NaN nor infinity.
-    known: dict[str, Any] = {name: share if np.isfinite(share) else None for name, share in shares.items()}
-    return known | {name: int(values[name]) for name in _COUNTS}
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import version
-
-    return f"{package} {version(package)}"
+def _clear_and_identity(
+    sequences: Mapping[str, PairedFrames], threshold: float, engine: Engine
+) -> list[dict[str, Any]]:
+    parts = [clear_and_identity_part(paired, threshold, engine) for paired in sequences.values()]
+    return clear_and_identity_rows(parts, engine)

@@ -20,7 +20,7 @@ from tracker.errors import InputError, nearest_name_hint
 __all__ = ["PEERS", "AssociationSettings", "PeerFrame", "UltralyticsTracker"]
 
 #: trackers of ultralytics that can be compared with
-PEERS = ("bytetrack", "botsort")
+PEERS = ("bytetrack", "botsort", "ocsort")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ class UltralyticsTracker:
         try:
             from ultralytics.trackers.bot_sort import BOTSORT
             from ultralytics.trackers.byte_tracker import BYTETracker
+            from ultralytics.trackers.oc_sort import OCSORT
         except ImportError:
             raise InputError("ultralytics is not installed; there is nothing to compare with") from None
         arguments = SimpleNamespace(
@@ -104,7 +105,8 @@ class UltralyticsTracker:
             model="auto",
         )
         self.with_features = with_features
-        self._tracker = BOTSORT(arguments) if name == "botsort" else BYTETracker(arguments)
+        # OC-SORT's own settings (three frames, inertia 0.2, no second stage) are what it takes where none is given.
+        self._tracker = {"botsort": BOTSORT, "bytetrack": BYTETracker, "ocsort": OCSORT}[name](arguments)
 
     def prepare(self, detections: Detections) -> tuple[PeerFrame, NDArray[np.float32] | None]:
         """Return what :meth:`update` takes, made from one frame's detections."""

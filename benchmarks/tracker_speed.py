@@ -71,6 +71,7 @@ COMPARISONS: dict[str, Comparison] = {
     "bytetrack": Comparison("bytetrack", _byte_track, peer="bytetrack", target=8.0),
     "botsort": Comparison("botsort", _bot_sort, peer="botsort"),
     "botsort-features": Comparison("botsort", _bot_sort, with_features=True, peer="botsort", target=6.0),
+    "multicam": Comparison("multicam"),
     "sort": Comparison("sort"),
     "ocsort": Comparison("ocsort"),
     "deepsort": Comparison("deepsort", with_features=True),

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from benchmarks.machine import THREAD_VARIABLES
 from tracker.errors import InputError
 
-__all__ = ["checked_workers", "one_thread_each", "ordered_results"]
+__all__ = ["checked_workers", "one_thread_each", "ordered_results", "signals_held_back"]
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 _KILLED = "a process that computes ended before its work was done"
@@ -59,7 +59,7 @@ def ordered_results(function: Callable[[Job], Result], jobs: Iterable[Job], work
     context = get_context("spawn")
     processes, idle = [], list[Connection]()
     try:
-        with _signals_held_back(), one_thread_each():
+        with signals_held_back(), one_thread_each():
             for _ in range(workers):
                 mine, theirs = context.Pipe()
                 process = context.Process(target=_work, args=(function, theirs), daemon=True)
@@ -93,7 +93,7 @@ def one_thread_each() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
+def signals_held_back() -> Iterator[None]:
     """Let an interrupt wait until processes have started, and never reach these, which inherit what is blocked.
 
     Their parent is told, too, and ends them; a traceback from each of them would help nobody.
