@@ -12,10 +12,14 @@ import typer
 
 from apps.align import align
 from apps.calibrate import calibrate
+from apps.compare import compare
 from apps.demo_commands import demo, simulate
 from apps.evaluate import app as evaluate
 from apps.interrupts import stoppable
 from apps.reid import app as reid
+from apps.search_command import search
+from apps.store_commands import app as store_commands
+from apps.tune import tune
 
 __all__ = ["app", "main"]
 
@@ -54,6 +58,7 @@ def _root(
 
 @app.command()
 def track(
+    context: typer.Context,
     sources: Annotated[
         list[str],
         typer.Argument(
@@ -101,11 +106,17 @@ def track(
     ] = "auto",
     tracker: Annotated[
         str,
-        typer.Option(help="bytetrack, botsort, ocsort, deepsort, sort or motdt.", rich_help_panel=_TRACKING),
+        typer.Option(help="bytetrack, multicam, botsort, ocsort, deepsort, sort or motdt.", rich_help_panel=_TRACKING),
     ] = "bytetrack",
     tracker_option: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A setting of the tracker; repeatable.", rich_help_panel=_TRACKING),
+    ] = None,
+    tracker_parameters: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="YAML of a tracker and its parameters, as tune writes it.", rich_help_panel=_TRACKING
+        ),
     ] = None,
     false_match_rate: Annotated[
         float,
@@ -178,6 +189,42 @@ def track(
             rich_help_panel=_OUTPUT,
         ),
     ] = False,
+    zones: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Zones and counting lines (JSON or YAML): count who enters, stays and crosses, in zones.csv and "
+            "visits.csv.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    zone_interval: Annotated[
+        float, typer.Option(help="Seconds that a row of zones.csv counts.", rich_help_panel=_OUTPUT)
+    ] = 60.0,
+    blur_faces: Annotated[
+        bool, typer.Option("--blur-faces", help="Hide heads in videos and crops.", rich_help_panel=_OUTPUT)
+    ] = False,
+    blur_people: Annotated[
+        bool, typer.Option("--blur-people", help="Hide whole people in videos and crops.", rich_help_panel=_OUTPUT)
+    ] = False,
+    store: Annotated[
+        bool,
+        typer.Option(
+            "--store/--no-store",
+            help="Write store.sqlite: people, their looks, sightings and crops, for search.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = True,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Write the results in this form, too; aicity: aicity.txt with places on the floor, for calibrated "
+            "cameras.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the results of an earlier run.", rich_help_panel=_OUTPUT)
     ] = False,
@@ -190,6 +237,13 @@ def track(
     from apps.settings import OutputSettings, TrackSettings
     from apps.validation import checked, parse_options
 
+    parameters = parse_options(tracker_option or [], "--tracker-option")
+    if tracker_parameters is not None:
+        from apps.tracker_file import tracker_of_run
+
+        chosen = context.get_parameter_source("tracker")
+        given = None if chosen is None or chosen.name == "DEFAULT" else tracker
+        tracker, parameters, iou = tracker_of_run(tracker_parameters, given, parameters, iou)
     settings = checked(
         TrackSettings,
         sources=sources,
@@ -210,14 +264,16 @@ def track(
         gallery=gallery,
         pipeline={
             "tracker": tracker,
-            "tracker_parameters": parse_options(tracker_option or [], "--tracker-option"),
+            "tracker_parameters": parameters,
             "identities": {"false_match_rate": false_match_rate, "views": views, "handover": handover},
             "floor": floor,
         },
     )
-    outputs = OutputSettings(
-        folder=output, overwrite=overwrite, video=video, mosaic=mosaic, floor_plan=floor_plan, trails=trails,
-        save_crops=save_crops, save_detections=save_detections, show=show, quiet=quiet,
+    outputs = checked(
+        OutputSettings, folder=output, overwrite=overwrite, video=video, mosaic=mosaic, floor_plan=floor_plan,
+        trails=trails, save_crops=save_crops, save_detections=save_detections, store=store, format=format_,
+        blur_faces=blur_faces, blur_people=blur_people, zones=zones, zone_interval=zone_interval, show=show,
+        quiet=quiet,
     )  # fmt: skip
     from rich.console import Console
 
@@ -279,8 +335,12 @@ app.command()(stoppable()(demo))
 app.command()(stoppable()(simulate))
 app.command()(stoppable()(calibrate))
 app.command()(stoppable()(align))
+app.command()(stoppable()(search))
+app.command()(stoppable()(tune))
+app.command()(stoppable()(compare))
 app.add_typer(reid, name="reid")
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(store_commands, name="store")
 
 if __name__ == "__main__":
     main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,15 +85,18 @@ class CropKeeper:
         self._kept.append(KeptCrop(key[0], key[1], frame, time, quality, self._size, len(content)))
         self._size += len(content)
 
+    def _store_all(self) -> None:
+        for key, best in sorted(self._best.items()):
+            self._store(key, best)
+        self._best = {}
+
     def write(self, folder: Path, cameras: Sequence[str], identity_of: IdentityOf) -> tuple[dict[int, str], list[str]]:
         """Write all kept crops of identified people below ``folder/crops`` and a contact sheet.
 
         Returns:
             identity → path of its best crop, and all written paths, relative to ``folder``.
         """
-        for key, best in sorted(self._best.items()):
-            self._store(key, best)
-        self._best = {}
+        self._store_all()
         by_identity: dict[int, list[KeptCrop]] = defaultdict(list)
         for kept in self._kept:
             identity = int(identity_of(kept.camera, np.array([kept.track]), np.array([kept.time]))[0])
@@ -117,6 +120,12 @@ class CropKeeper:
                 temporary.write_bytes(cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
             written.append(name)
         return best_paths, written
+
+    def kept(self) -> Iterator[tuple[KeptCrop, bytes]]:
+        """Yield all kept crops with their JPEG bytes, of each track in ascending order of time."""
+        self._store_all()
+        for kept in self._kept:
+            yield kept, self._content(kept)
 
     def close(self) -> None:
         """Remove the temporary file."""

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from apps.evaluate_aicity import aicity
+from apps.evaluate_all import all_protocols
 from apps.evaluate_lab import lab
+from apps.evaluate_mot16 import mot16
 from apps.interrupts import stoppable
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Score the tracker against known truth: people on the floor, in metres.",
+    help="Score the tracker against known truth: people in pictures, and on the floor in metres.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -87,6 +90,15 @@ _Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace the results of an earlier run.", rich_help_panel=_OUTPUT)
 ]
 _Json = Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.", rich_help_panel=_OUTPUT)]
+_Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="DIR",
+        help="Folder for report.json, report.md and report.html, a page with pictures.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)]
 
 
@@ -109,6 +121,7 @@ class _Request:
     quiet: bool
     combine: bool = False
     online: bool = False
+    report: Path | None = None
 
 
 @app.command()
@@ -136,6 +149,7 @@ def cmc(
     output: _Output = None,
     overwrite: _Overwrite = False,
     json: _Json = None,
+    report: _Report = None,
     quiet: _Quiet = False,
 ) -> None:
     """CMC: a room before four cameras, from published detectors' boxes; beside the authors' published estimates."""
@@ -148,7 +162,7 @@ def cmc(
 
     request = _Request(
         "cmc", "CMC: people on the floor", root, {"detections": detections}, tuple(gate or ()), runs, jitter, seed,
-        tuple(setting or ()), output, overwrite, json, quiet, combine=True, online=online,
+        tuple(setting or ()), output, overwrite, json, quiet, combine=True, online=online, report=report,
     )  # fmt: skip
     _evaluate(request, scenes)
 
@@ -177,6 +191,7 @@ def wildtrack(
     output: _Output = None,
     overwrite: _Overwrite = False,
     json: _Json = None,
+    report: _Report = None,
     quiet: _Quiet = False,
 ) -> None:
     """WILDTRACK: a square before seven cameras, from simulated boxes; beside what perfect identities would reach."""
@@ -195,6 +210,7 @@ def wildtrack(
     request = _Request(
         "wildtrack", "WILDTRACK: people on the floor", root, {"detections": given, "frames": frames},
         tuple(gate or ()), runs, jitter, seed, tuple(setting or ()), output, overwrite, json, quiet, online=online,
+        report=report,
     )  # fmt: skip
     _evaluate(request, scenes)
 
@@ -213,6 +229,7 @@ def _evaluate(request: _Request, load: Callable[[], Sequence[FloorScene]]) -> No
     from benchmarks.console import StepBars, print_table
     from benchmarks.floor_protocols import evaluate_scenes, table_of
     from benchmarks.report import make_report, markdown_table, write_json
+    from benchmarks.report_files import check_report_folder, write_report
     from benchmarks.world_metrics import GATES
     from tracker.storage.atomic import AtomicFile
 
@@ -220,6 +237,8 @@ def _evaluate(request: _Request, load: Callable[[], Sequence[FloorScene]]) -> No
     if request.json is not None:
         # Said now, not after the tracking.
         AtomicFile(request.json).discard()
+    if request.report is not None:
+        check_report_folder(request.report)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(StopRequest(at_once=True))
         folder = None
@@ -239,6 +258,9 @@ def _evaluate(request: _Request, load: Callable[[], Sequence[FloorScene]]) -> No
                 combine=request.combine,
                 progress=_Bars(bars),
             )
+            details = (
+                None if request.report is None else _details(request, scenes, gates, evaluation, bars.of("pictures"))
+            )
         described = _described(request, scenes, gates, settings, evaluation)
         report = make_report(request.protocol, described, evaluation.rows)
         header, lines = table_of(evaluation.rows, gates)
@@ -249,6 +271,8 @@ def _evaluate(request: _Request, load: Callable[[], Sequence[FloorScene]]) -> No
                 write_evaluation(folder, report, text, evaluation.tracks, notices.warnings)
             if request.json is not None:
                 write_json(request.json, report)
+            if request.report is not None:
+                write_report(request.report, report | {"details": details})
     if not request.quiet:
         print_table(request.title, header, lines, remarks)
 
@@ -264,6 +288,26 @@ class _Bars:
         if what not in self._of:
             self._of[what] = self._bars.of(what)
         self._of[what](done, total)
+
+
+def _details(
+    request: _Request,
+    scenes: Sequence[FloorScene],
+    gates: Sequence[float],
+    evaluation: FloorEvaluation,
+    progress: Callable[[int, int], None],
+) -> dict[str, Any]:
+    """Return what a page shows besides the figures, of the first run and of what else is known."""
+    from benchmarks.floor_details import FloorSequence, floor_details
+    from benchmarks.floor_protocols import OURS
+
+    sequences = {}
+    for scene in scenes:
+        tracks = {OURS: evaluation.tracks[scene.name], **scene.references}
+        counted = {name: found.between(*scene.evaluated) for name, found in tracks.items()}
+        truth, (_, last) = scene.truth.between(*scene.evaluated), scene.evaluated
+        sequences[scene.name] = FloorSequence(truth, counted, last, scene.frame_rate, scene.area)
+    return floor_details(sequences, gates[0], combine=request.combine and len(scenes) > 1, progress=progress)
 
 
 def _described(
@@ -303,3 +347,6 @@ def _remarks(request: _Request, gates: Sequence[float], machine: Mapping[str, An
 
 
 app.command()(stoppable()(lab))
+app.command()(stoppable()(aicity))
+app.command()(stoppable()(mot16))
+app.command("all")(stoppable()(all_protocols))

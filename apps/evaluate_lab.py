@@ -46,6 +46,7 @@ class _Request:
     output: Path | None
     overwrite: bool
     json: Path | None
+    report: Path | None
     quiet: bool
 
 
@@ -134,6 +135,14 @@ def lab(
     json: Annotated[
         Path | None, typer.Option("--json", help="Write the figures as JSON.", rich_help_panel=_OUTPUT)
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for report.json, report.md and report.html, a page with pictures.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)] = False,
 ) -> None:
     """LAB: a room before calibrated cameras, by motion alone and with embedders; beside the paper of Robust-ReID."""
@@ -169,6 +178,7 @@ def lab(
         output=output,
         overwrite=overwrite,
         json=json,
+        report=report,
         quiet=quiet,
     )
     _evaluate(request)
@@ -189,6 +199,7 @@ def _evaluate(request: _Request) -> None:
     from benchmarks.lab_sequence import lab_sequences
     from benchmarks.lab_tables import lab_tables
     from benchmarks.report import make_report, markdown_table, write_json
+    from benchmarks.report_files import check_report_folder, write_report
     from benchmarks.world_metrics import GATES
     from tracker.storage.atomic import AtomicFile
 
@@ -197,6 +208,8 @@ def _evaluate(request: _Request) -> None:
     if request.json is not None:
         # Said now, not after hours.
         AtomicFile(request.json).discard()
+    if request.report is not None:
+        check_report_folder(request.report)
     console = None if request.quiet else Console(stderr=True)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(StopRequest(at_once=True))
@@ -219,6 +232,7 @@ def _evaluate(request: _Request) -> None:
         runs = _runs(work, sequences, request.embedders)
         with StepBars(request.quiet) as bars:
             scores = _scores(sequences, runs, gates, bars)
+            details = None if request.report is None else _details(sequences, scores, gates, bars.of("pictures"))
         rows = [score.row for found in scores.values() for score in found.values()]
         rows += mean_rows(rows)
         described = _described(request, sequences, gates, settings, scores)
@@ -232,6 +246,8 @@ def _evaluate(request: _Request) -> None:
                 write_evaluation(folder, report, text, _tracks(scores), notices.warnings)
             if request.json is not None:
                 write_json(request.json, report)
+            if request.report is not None:
+                write_report(request.report, report | {"details": details})
     if not request.quiet:
         for title, header, lines in tables:
             print_table(title, header, lines, remarks if title == tables[-1][0] else "")
@@ -271,6 +287,27 @@ def _tracks(scores: Mapping[str, Mapping[str, LabScores]]) -> dict[str, Any]:
         for name, score in found.items()
         if score.tracks is not None
     }
+
+
+def _details(
+    sequences: Sequence[LabSequence],
+    scores: Mapping[str, Mapping[str, LabScores]],
+    gates: Sequence[float],
+    progress: Any,
+) -> dict[str, Any]:
+    """Return what a page shows besides the figures: of sequences with a truth on the floor."""
+    import numpy as np
+
+    from benchmarks.floor_details import FloorSequence, floor_details
+
+    found = {}
+    for sequence in sequences:
+        if sequence.world is None:
+            continue
+        tracks = {one.row["name"]: one.tracks for one in scores[sequence.name].values() if one.tracks is not None}
+        truth, last = sequence.world[np.isin(sequence.world.frames, sequence.evaluated)], int(sequence.evaluated[-1])
+        found[sequence.name] = FloorSequence(truth, tracks, last, None, sequence.area)
+    return floor_details(found, gates[0], progress=progress)
 
 
 def _described(

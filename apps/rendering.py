@@ -14,6 +14,7 @@ from apps.trails import Trails
 from tracker.video.drawing import Annotator
 from tracker.video.frames import Frame
 from tracker.video.mosaic import mosaic, mosaic_size, tile_size
+from tracker.video.privacy import Blurring, PrivacyFilter
 from tracker.video.writers import VideoWriter
 
 __all__ = ["Renderer"]
@@ -33,6 +34,7 @@ class Renderer:
         trails: draw where people came from.
         keep_mosaic: make the mosaic although it is not written, as ``picture``.
         floor_plan: the last tile of the mosaic, or ``None``.
+        blurring: what of people is hidden, or ``None``.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Renderer:
         trails: bool = False,
         keep_mosaic: bool = False,
         floor_plan: FloorPlan | None = None,
+        blurring: Blurring | None = None,
     ) -> None:
         self.names = list(names)
         self.picture: NDArray[np.uint8] | None = None
@@ -57,6 +60,7 @@ class Renderer:
         self._plan = floor_plan
         self._people: PeopleOnFloor | None = None
         self._annotator = Annotator()
+        self._privacy = None if blurring is None else PrivacyFilter(blurring)
         self._writers: dict[str, VideoWriter] = {}
         self._mosaic_writer: VideoWriter | None = None
         self._latest: dict[str, NDArray[np.uint8]] = {}
@@ -79,16 +83,33 @@ class Renderer:
         """Show a camera as ended in the mosaic from now on."""
         self._ended.add(name)
 
-    def draw(self, frame: Frame, boxes: NDArray[np.float32], identities: NDArray[np.int64]) -> None:
-        """Draw one camera's frame; tracks without identity (0) get a box and no label."""
+    def draw(
+        self,
+        frame: Frame,
+        boxes: NDArray[np.float32],
+        identities: NDArray[np.int64],
+        detected: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Draw one camera's frame; tracks without identity (0) get a box and no label.
+
+        Args:
+            frame: the frame; without image nothing is drawn.
+            boxes: (N, 4) of tracks, pixels.
+            identities: (N,) of the same.
+            detected: (M, 4) boxes that hold people too, who are hidden if anybody is.
+        """
         if frame.image is None:
             return
+        picture = frame.image
+        if self._privacy is not None:
+            everybody = boxes if detected is None else np.concatenate([boxes, detected])
+            picture = self._privacy.apply(frame.camera, frame.time, picture, everybody)
         labels = [f"ID {identity}" if identity > 0 else "" for identity in identities.tolist()]
         trails = None
         if self._trails is not None:
             feet = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]])
             trails = self._trails[frame.camera].update(frame.time, feet, identities)
-        image = self._annotator.draw(frame.image, boxes, identities, labels, trails)
+        image = self._annotator.draw(picture, boxes, identities, labels, trails)
         self._latest[frame.camera] = image
         path = self._video_paths.get(frame.camera)
         if path is not None:

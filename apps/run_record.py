@@ -47,6 +47,8 @@ class RunReport:
     interrupted: bool
     warnings: Sequence[str]
     failure: str | None = None
+    #: of store.sqlite, if there is one
+    store_bytes: int | None = None
 
 
 def run_record(

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tracker.cross_camera.possible_transitions import TransitionRules
 from tracker.pipeline import PipelineSettings
+from tracker.video.privacy import Blurring
 
 __all__ = ["DEFAULT_DETECTOR", "DEFAULT_EMBEDDER", "ROOM_DETECTOR", "ROOM_EMBEDDER", "OutputSettings", "TrackSettings"]
 
@@ -32,8 +33,20 @@ class OutputSettings(BaseModel):
     trails: bool = False
     save_crops: bool = False
     save_detections: bool = False
+    blur_faces: bool = False
+    blur_people: bool = False
+    zones: Path | None = None
+    zone_interval: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    store: bool = False
+    #: a further format of the results
+    format: str | None = Field(default=None, pattern="^(aicity)$")
     show: bool = False
     quiet: bool = False
+
+    @property
+    def blurring(self) -> Blurring | None:
+        """What of people is hidden in videos and crops."""
+        return "people" if self.blur_people else "faces" if self.blur_faces else None
 
 
 class TrackSettings(BaseModel):

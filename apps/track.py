@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from apps.build import build_pipeline, check_tracker, input_files, on_the_floor
 from apps.crop_keeper import CropKeeper
-from apps.floor_area import floor_area
-from apps.floor_plan import FloorPlan, PeopleOnFloor
 from apps.floor_results import write_floor_results
 from apps.gallery import GalleryKeeper, check_gallery
 from apps.interrupts import StopRequest
 from apps.notices import Notices
 from apps.output_folder import RUN_RECORD, OutputFolder
 from apps.progress import CameraProgress
-from apps.rendering import Renderer
 from apps.run_record import RunReport, run_record, write_run_record
+from apps.run_store import STORE_FILE, RunToStore, embedder_record, write_run_store
 from apps.settings import OutputSettings, TrackSettings
+from apps.track_rendering import live_renderer, render_results, show_results
+from apps.track_run import TrackRun
+from apps.track_zones import ZONE_FILES, ZoneCounter, check_zones
 from apps.window import check_window
 from reid_models.errors import InputError as EmbedderInputError
 from tracker.errors import InputError
 from tracker.floor.people import FloorPeople
-from tracker.floor.pipeline import FLOOR, FloorPipeline
+from tracker.floor.pipeline import FloorPipeline
 from tracker.pipeline import CameraResult, MultiCameraPipeline
+from tracker.storage.aicity_files import camera_numbers, write_aicity
 from tracker.storage.atomic import AtomicFile
 from tracker.storage.event_log import EventLog
-from tracker.storage.floor_results import FLOOR_OBSERVATION, FloorSpool, floor_extent, floor_identities
+from tracker.storage.floor_results import FloorSpool
 from tracker.storage.results import (
-    OBSERVATION,
     ObservationSpool,
     identity_records,
     write_detections,
@@ -43,9 +41,8 @@ from tracker.storage.results import (
     write_tracks_csv,
     write_tracks_jsonl,
 )
-from tracker.storage.spool import AscendingRecords
 from tracker.video.cameras import CameraSettings, cameras_and_transitions, entries_from_sources
-from tracker.video.source_base import Source
+from tracker.video.privacy import PrivacyFilter
 from tracker.video.sources import open_source
 from tracker.video.synchronizer import synchronize
 
@@ -56,46 +53,6 @@ __all__ = ["run_track"]
 
 #: each half of the house has its own
 _INPUT_ERRORS = (InputError, EmbedderInputError)
-
-
-@dataclass(slots=True)
-class _Run:
-    """What the stages of one run share."""
-
-    settings: TrackSettings
-    outputs: OutputSettings
-    folder: OutputFolder
-    cameras: list[CameraSettings]
-    sources: list[Source]
-    pipeline: MultiCameraPipeline | FloorPipeline
-    spool: ObservationSpool
-    #: where people were, when they are followed on the floor
-    floor: FloorSpool | None
-    #: what the detector found, when that is to be saved
-    detections: ObservationSpool | None
-    events: EventLog
-    crops: CropKeeper | None
-    notices: Notices
-    console: Console | None
-    gallery: GalleryKeeper | None = None
-    interrupted: bool = False
-    failure: InputError | None = None
-    last_frame: dict[str, int] = field(default_factory=dict)
-    frame_counts: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def names(self) -> list[str]:
-        return [camera.name for camera in self.cameras]
-
-    @property
-    def has_live_source(self) -> bool:
-        return any(source.is_live for source in self.sources)
-
-    def identity_of(self, camera: int, tracks: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.int64]:
-        return self.pipeline.identity_of(self.cameras[camera].name, tracks, times)
-
-    def identity_on_floor(self, tracks: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.int64]:
-        return self.pipeline.identity_of(FLOOR, tracks, times)
 
 
 def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console | None = None) -> RunReport:
@@ -123,7 +80,14 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
         check_window()
     if settings.gallery is not None:
         check_gallery(settings.gallery, embedder=settings.embedder)
+    if outputs.format is not None and not on_the_floor(settings, cameras):
+        raise InputError(
+            f"--format {outputs.format} needs places on the floor, which nobody knows without calibration: give "
+            "cameras.yaml with a calibration: of every camera, and not --floor off"
+        )
     inputs = input_files(settings, cameras)
+    zones = check_zones(outputs.zones, outputs.zone_interval, cameras, on_floor=on_the_floor(settings, cameras))
+    inputs += [] if outputs.zones is None else [outputs.zones]
     folder = OutputFolder(outputs.folder, overwrite=outputs.overwrite, inputs=inputs)
     _reserve(folder, cameras, outputs, on_floor=on_the_floor(settings, cameras))
     started = time.time()
@@ -139,7 +103,7 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
         stop = stack.enter_context(StopRequest())
         stack.enter_context(folder)
         try:
-            run = _Run(
+            run = TrackRun(
                 settings,
                 outputs,
                 folder,
@@ -148,12 +112,16 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
                 pipeline,
                 stack.enter_context(ObservationSpool(folder.staging)),
                 stack.enter_context(FloorSpool(folder.staging)) if isinstance(pipeline, FloorPipeline) else None,
-                stack.enter_context(ObservationSpool(folder.staging)) if outputs.save_detections else None,
+                stack.enter_context(ObservationSpool(folder.staging))
+                if outputs.save_detections or outputs.blurring
+                else None,
                 stack.enter_context(EventLog(AtomicFile(folder.file("events.jsonl")))),
-                CropKeeper(folder.staging) if outputs.save_crops else None,
+                CropKeeper(folder.staging) if outputs.save_crops or outputs.store else None,
                 notices,
                 console,
                 gallery,
+                None if zones is None else ZoneCounter(zones, outputs.zone_interval),
+                None if outputs.blurring is None else PrivacyFilter(outputs.blurring),
             )
             if run.crops is not None:
                 stack.callback(run.crops.close)
@@ -188,6 +156,9 @@ def _reserve(folder: OutputFolder, cameras: list[CameraSettings], outputs: Outpu
     """Find out before hours of work whether a result cannot have its name."""
     names = ["mosaic.mp4"] if outputs.mosaic else []
     names += ["floor.csv", "floor.png"] if on_floor else []
+    names += list(ZONE_FILES) if outputs.zones is not None else []
+    names += [STORE_FILE] if outputs.store else []
+    names += ["aicity.txt"] if outputs.format == "aicity" else []
     names += ["crops/identity", "contact_sheet.jpg"] if outputs.save_crops else []
     names += [f"detections/{camera.name}.txt" for camera in cameras] if outputs.save_detections else []
     names += [
@@ -208,10 +179,10 @@ def _needs_images(settings: TrackSettings, outputs: OutputSettings) -> bool:
     )
 
 
-def _analyse(run: _Run, stop: StopRequest) -> None:
+def _analyse(run: TrackRun, stop: StopRequest) -> None:
     """Detect, embed, track and identify until the sources end, or something breaks it off, which the run notes."""
     totals = {source.name: source.frame_count for source in run.sources}
-    live = _live_renderer(run)
+    live = live_renderer(run)
     with contextlib.ExitStack() as stack:
         progress = stack.enter_context(CameraProgress("track", totals, run.console))
         if live is not None:
@@ -229,7 +200,7 @@ def _analyse(run: _Run, stop: StopRequest) -> None:
                     _record(run, index_of[result.frame.camera], result)
                     progress.advance(result.frame.camera)
                 if live is not None:
-                    _show(run, live, results, stop)
+                    show_results(run, live, results, stop)
                 if stop.requested:
                     break
         except _INPUT_ERRORS as error:
@@ -245,7 +216,7 @@ def _analyse(run: _Run, stop: StopRequest) -> None:
             run.notices.warn(warning)
 
 
-def _record(run: _Run, camera: int, result: CameraResult) -> None:
+def _record(run: TrackRun, camera: int, result: CameraResult) -> None:
     frame, tracks = result.frame, result.tracks
     run.last_frame[frame.camera] = frame.index
     run.frame_counts[frame.camera] = run.frame_counts.get(frame.camera, 0) + 1
@@ -255,83 +226,65 @@ def _record(run: _Run, camera: int, result: CameraResult) -> None:
         run.detections.append(
             camera, frame.index, frame.time, np.full(len(found), -1), found.boxes, found.scores, found.classes
         )
+    if run.zones is not None:
+        size = run.sources[camera].size if frame.image is None else (frame.image.shape[1], frame.image.shape[0])
+        size = run.zones.see(camera, frame.camera, frame.time, size)
+        if size is not None:
+            run.events.add(
+                run.zones.live.observe(frame.camera, frame.time, tracks.ids, result.identities, tracks.boxes, size)
+            )
     if run.crops is None or frame.image is None:
         return
+    image = frame.image
+    if run.privacy is not None:
+        everybody = np.concatenate([tracks.boxes, result.detections.boxes])
+        image = run.privacy.apply(frame.camera, frame.time, image, everybody)
     height, width = frame.image.shape[:2]
     for track, box, quality in zip(tracks.ids.tolist(), tracks.boxes, result.qualities.tolist()):
         x1, y1 = (int(max(0, round(float(value)))) for value in box[:2])
         x2, y2 = min(width, round(float(box[2]))), min(height, round(float(box[3])))
         if x2 - x1 >= 4 and y2 - y1 >= 8:
-            run.crops.offer(camera, track, frame.index, frame.time, quality, frame.image[y1:y2, x1:x2])
+            run.crops.offer(camera, track, frame.index, frame.time, quality, image[y1:y2, x1:x2])
 
 
-def _record_floor(run: _Run, time: float, frame_index: int, people: FloorPeople) -> None:
+def _record_floor(run: TrackRun, time: float, frame_index: int, people: FloorPeople) -> None:
     """Keep where people are at one instant: ``frame_index`` is of the first camera that looked."""
     if run.floor is not None:
         run.floor.append(time, frame_index, people)
-
-
-def _live_renderer(run: _Run) -> Renderer | None:
-    """Return a renderer for the first pass: for a window, and for live cameras, which cannot be read twice."""
-    write = run.has_live_source and (run.outputs.video or run.outputs.mosaic)
-    if not write and not run.outputs.show:
-        return None
-    paths = [run.folder.file(f"{name}.mp4") for name in run.names] if write and run.outputs.video else []
-    mosaic_path = run.folder.file("mosaic.mp4") if write and run.outputs.mosaic else None
-    rates = [source.frame_rate for source in run.sources]
-    return Renderer(run.names, rates, paths, mosaic_path, trails=run.outputs.trails, keep_mosaic=run.outputs.show,
-                    floor_plan=_floor_plan(run))  # fmt: skip
-
-
-def _floor_plan(run: _Run) -> FloorPlan | None:
-    """Return a plan of where people were until now; before the first frame, of what the cameras see."""
-    if not isinstance(run.pipeline, FloorPipeline) or run.floor is None or not run.outputs.floor_plan:
-        return None
-    cameras = run.pipeline.tracker.cameras.values()
-    return FloorPlan(cameras, floor_area(cameras, floor_extent(run.floor)))
-
-
-def _show(run: _Run, renderer: Renderer, results: list[CameraResult], stop: StopRequest) -> None:
-    for result in results:
-        renderer.draw(result.frame, result.tracks.boxes, result.identities)
-    time = min(result.frame.time for result in results)
-    if isinstance(run.pipeline, FloorPipeline) and run.pipeline.people is not None:
-        people, sure = run.pipeline.people, run.pipeline.people.confirmed
+    if run.zones is not None:
+        sure = people.confirmed
         known = run.identity_on_floor(people.ids[sure], np.full(sure.sum(), time))
-        renderer.draw_floor(PeopleOnFloor(people.positions[sure], known, people.seen[sure]))
-    renderer.finish_instant(time)
-    if not run.outputs.show or renderer.picture is None:
-        return
-    import cv2
-
-    cv2.imshow("multicam (q ends)", renderer.picture)
-    key = cv2.waitKey(1) & 0xFF
-    if key in (ord("q"), 27):
-        stop.requested = True
+        run.events.add(run.zones.live.observe_floor(time, people.ids[sure], known, people.positions[sure]))
 
 
-def _write_results(run: _Run, stop: StopRequest, started: float) -> RunReport:
+def _write_results(run: TrackRun, stop: StopRequest, started: float) -> RunReport:
     rendering = time.perf_counter()
     if not run.has_live_source and (run.outputs.video or run.outputs.mosaic):
-        _render(run, stop)
+        render_results(run, stop)
     rendered = time.perf_counter() - rendering
     folder, names = run.folder, run.names
     for camera, name in enumerate(names):
         write_mot(folder.file(f"{name}.txt"), run.spool, camera, run.identity_of)
-        if run.detections is not None:
+        if run.detections is not None and run.outputs.save_detections:
             write_detections(folder.file(f"detections/{name}.txt"), run.detections, camera)
     write_tracks_jsonl(folder.file("tracks.jsonl"), run.spool, names, run.identity_of)
     write_tracks_csv(folder.file("tracks.csv"), run.spool, names, run.identity_of)
     if isinstance(run.pipeline, FloorPipeline) and run.floor is not None:
         write_floor_results(folder, run.pipeline.tracker.cameras.values(), run.floor, run.identity_on_floor)
+        if run.outputs.format == "aicity":
+            numbers = list(camera_numbers(names).values())
+            write_aicity(folder.file("aicity.txt"), run.spool, run.floor, numbers, run.identity_on_floor)
+    if run.zones is not None:
+        run.zones.write(folder, names, run.spool, run.identity_of, run.floor, run.identity_on_floor)
     best: dict[int, str] = {}
-    if run.crops is not None:
+    if run.crops is not None and run.outputs.save_crops:
         best, written = run.crops.write(folder.staging, names, run.identity_of)
         for name in written:
             folder.file(name)
     records = identity_records(run.spool, names, run.identity_of, best)
     write_identities_json(folder.file("identities.json"), records)
     run.events.commit()
+    store_bytes = _write_store(run, started) if run.outputs.store else None
     report = RunReport(
         folder=folder.path,
         identities=len(records),
@@ -342,6 +295,7 @@ def _write_results(run: _Run, stop: StopRequest, started: float) -> RunReport:
         interrupted=run.interrupted,
         warnings=run.notices.warnings,
         failure=None if run.failure is None else folder.shown(str(run.failure)),
+        store_bytes=store_bytes,
     )
     write_run_record(folder, run_record(run.settings, run.outputs, run.pipeline, run.cameras, run.sources, report))
     gallery = None if run.gallery is None else run.gallery.staged()
@@ -356,61 +310,14 @@ def _write_results(run: _Run, stop: StopRequest, started: float) -> RunReport:
     return report
 
 
-def _render(run: _Run, stop: StopRequest) -> None:
-    """Read the sources again and draw every frame with the identities as they are known at the end."""
-    paths = [run.folder.file(f"{name}.mp4") for name in run.names] if run.outputs.video else []
-    mosaic_path = run.folder.file("mosaic.mp4") if run.outputs.mosaic else None
-    settings = run.settings
-    told = stop.requested
-    observations = {
-        name: AscendingRecords(run.spool.chunks(camera, 8192), OBSERVATION, "frame")
-        for camera, name in enumerate(run.names)
-    }
-    on_floor = None if run.floor is None else AscendingRecords(run.floor.records(8192), FLOOR_OBSERVATION, "time")
-    with contextlib.ExitStack() as stack:
-        sources = [
-            stack.enter_context(open_source(camera, stride=settings.stride, max_frames=settings.max_frames))
-            for camera in run.cameras
-            if camera.name in run.last_frame
-        ]
-        rates = [source.frame_rate for source in sources]
-        names = [source.name for source in sources]
-        renderer = stack.enter_context(Renderer(
-            names, rates, [path for path in paths if path.stem in names], mosaic_path, trails=run.outputs.trails,
-            floor_plan=_floor_plan(run),
-        ))  # fmt: skip
-        progress = stack.enter_context(CameraProgress("write", run.frame_counts, run.console))
-        instants: Iterator[list[Any]] = synchronize(sources)
-        stack.callback(instants.close)  # type: ignore[attr-defined]
-        for frames in instants:
-            if stop.requested and not told:
-                told = True
-                run.notices.say("All frames are analysed: finishing the videos. Interrupt again to stop at once.")
-            wanted = [frame for frame in frames if frame.index <= run.last_frame[frame.camera]]
-            for frame in wanted:
-                renderer.draw(frame, *_boxes(run, frame.camera, observations[frame.camera].at(frame.index)))
-                progress.advance(frame.camera)
-            if wanted:
-                time = min(frame.time for frame in wanted)
-                if on_floor is not None:
-                    renderer.draw_floor(_people(run, on_floor.at(time)))
-                renderer.finish_instant(time)
-            for name in names:
-                if all(frame.index >= run.last_frame[name] for frame in frames if frame.camera == name) and any(
-                    frame.camera == name for frame in frames
-                ):
-                    renderer.camera_ended(name)
-            if not wanted and all(frame.index > run.last_frame[frame.camera] for frame in frames):
-                break
-
-
-def _boxes(run: _Run, camera: str, records: NDArray[np.void]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return boxes (N, 4) and final identities (N,) of one frame's observations."""
-    # Copies, since a field of packed records is not aligned.
-    tracks, times = np.ascontiguousarray(records["track"]), np.ascontiguousarray(records["time"])
-    return np.ascontiguousarray(records["box"]), run.identity_of(run.names.index(camera), tracks, times)
-
-
-def _people(run: _Run, records: NDArray[np.void]) -> PeopleOnFloor:
-    """Return who was where at one instant, with final identities."""
-    return PeopleOnFloor(records["place"], floor_identities(records, run.identity_on_floor), records["cameras"] > 0)
+def _write_store(run: TrackRun, started: float) -> int:
+    """Write the store and return its size in bytes."""
+    embedder, identities = run.pipeline.embedder, run.pipeline.identities
+    record = None
+    if embedder is not None:
+        # An embedder that broke the run off cannot say how it sees.
+        with contextlib.suppress(EmbedderInputError, InputError):
+            record = embedder_record(run.settings, embedder, identities)
+    crops = [] if run.crops is None else run.crops.kept()
+    finished = RunToStore(run.names, run.spool, run.identity_of, crops, identities, started, not run.has_live_source)
+    return write_run_store(run.folder.file(STORE_FILE), finished, record)

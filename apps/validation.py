@@ -33,7 +33,8 @@ def checked(kind: type[Settings], **values: Any) -> Settings:
         message = str(problem["msg"]).replace("Input should be", "it must be")
         choices = _CHOICES.fullmatch(str(problem.get("ctx", {}).get("pattern", "")))
         if choices is not None:
-            message = f"give {', '.join(choices[1].split('|')[:-1])} or {choices[1].split('|')[-1]}"
+            *others, last = choices[1].split("|")
+            message = f"give {', '.join(others)} or {last}" if others else f"give {last}"
         given = problem.get("input")
         raise InputError(f"{option} is {given!r}: {message[:1].lower()}{message[1:]}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -27,12 +28,31 @@ def test_the_same_command_gives_the_same_bytes(
         assert run.wait(timeout=60) == 0
     first, second = files_in(finished), files_in(folder)
     records = [json.loads(files.pop("run.json")) for files in (first, second)]
+    # Times in a store count from when the run began.
+    stores = [_stored(where, files.pop("store.sqlite")) for where, files in ((finished, first), (folder, second))]
+    assert stores[0] == stores[1] and len(stores[0]) > 50
     assert [name for name in first if first[name] != second.get(name)] == []
     assert first.keys() == second.keys()
     for record in records:
         for varying in ("seconds", "stages", "frames_per_second"):
             assert record.pop(varying)
     assert records[0] == records[1]
+
+
+def _stored(folder: Path, content: bytes) -> list[tuple[object, ...]]:
+    """Return all rows of a store with what does not depend on when they were written."""
+    with sqlite3.connect(f"{(folder / 'store.sqlite').as_uri()}?mode=ro", uri=True) as connection:
+        assert content == (folder / "store.sqlite").read_bytes()
+        (origin,) = connection.execute("SELECT origin FROM runs").fetchone()
+        rows: list[tuple[object, ...]] = []
+        for table, columns in (
+            ("sightings", "camera, track, round(start - ?, 4), round(end - ?, 4), identity"),
+            ("boxes", "sighting, round(time - ?, 4), x1 + 0 * ?, y1, x2, y2"),
+            ("crops", "sighting, round(time - ?, 4), quality + 0 * ?, jpeg"),
+            ("vectors", "look, round(time - ?, 4), 0 * ?, vector"),
+        ):
+            rows += connection.execute(f"SELECT {columns} FROM {table} ORDER BY 1, 2, 3", (origin, origin)).fetchall()
+        return rows
 
 
 def test_the_order_of_cameras_changes_no_identity(

@@ -72,8 +72,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_what_it_prints_and_writes(multicam: Command, work: Path, tmp_path: Path, runs: Runs) -> None:
-    folder, json = tmp_path / "out", tmp_path / "lab.json"
-    outcome = multicam("evaluate", "lab", *ROOM, *MOTION, "--work", work, "-o", folder, "--json", json)
+    folder, json, page = tmp_path / "out", tmp_path / "lab.json", tmp_path / "page"
+    given = ("--work", work, "-o", folder, "--json", json, "--report", page)
+    outcome = multicam("evaluate", "lab", *ROOM, *MOTION, *given)
     assert outcome.code == 0, outcome.err
     files = ["report.json", "report.md", "run.json", f"tracks/{NAME}/none.txt"]
     assert sorted(files_in(folder)) == files == read_json(folder / "run.json")["files"]
@@ -83,6 +84,11 @@ def test_what_it_prints_and_writes(multicam: Command, work: Path, tmp_path: Path
     assert (row["name"], row["sequence"], row["frames"]) == ("motion alone", NAME, 18)
     assert (row["MOTA@1m"], row["IDF1@0.5m"], row["FP"]) == (100, 100, 0)
     assert row["MOTA@images"] > 20 and row["people"] == row["identities"] > 0
+    details = read_json(page / "report.json")["details"]
+    curve = details["curves"]["motion alone"][NAME]["HOTA"]
+    assert sum(curve) / len(curve) == pytest.approx(row["HOTA@1m"], abs=0.01)
+    assert details["trajectories"]["motion alone"][NAME]["bounds"] == [0, 0, 6, 5]
+    assert "Ways of" in (page / "report.html").read_text()
     assert [one["IDF1"] for one in paper] == [57.1, 65.7, 78.9, 79.6, 89.1]
     settings = report["settings"]
     assert (settings["detections"], settings["embedders"], settings["gates"]) == ("own", ["none"], [1, 0.5])

@@ -10,6 +10,7 @@ import pytest
 from tests.apps.command import Command, assert_consistent, assert_one_line, files_in, read_json, read_lines
 from tests.apps.conftest import Studio
 from tests.apps.scenes import CORRIDOR, HALL, Figure
+from tracker.storage.store_reader import StoreReader
 
 
 def numbers(folder: Path, camera: str, figures: tuple[Figure, ...]) -> list[int | None]:
@@ -79,3 +80,37 @@ def test_a_run_without_frames_leaves_the_gallery(multicam: Command, studio: Stud
     outcome = multicam("track", tmp_path / "missing.mp4", "-o", tmp_path / "out", "--embedder", "color_histogram",
                        "--gallery", gallery)  # fmt: skip
     assert outcome.code == 2 and not gallery.exists() and not list(tmp_path.iterdir())
+
+
+def test_a_store_is_a_gallery(multicam: Command, studio: Studio, tmp_path: Path) -> None:
+    """The store that a run left: who comes back keeps the number, and the store learns how they look there."""
+    more = ["--detector", studio.detections, "--embedder", "color_histogram", "--no-video", "--quiet"]
+    assert multicam("track", studio.corridor, "-o", tmp_path / "first", *more).code == 0
+    store = tmp_path / "first" / "store.sqlite"
+    before = numbers(tmp_path / "first", "corridor", CORRIDOR)
+    assert multicam("track", studio.hall, "-o", tmp_path / "second", *more, "--gallery", store).code == 0
+    assert numbers(tmp_path / "second", "hall", HALL) == before[: len(HALL)]
+    record = read_json(tmp_path / "second" / "run.json")
+    assert (record["known_from_earlier_runs"], record["recalled_from_earlier_runs"]) == (3, 2)
+    with StoreReader(store) as reader:
+        found = reader.vectors()
+        names = reader.camera_names()
+        # Sightings and crops of the second run are in its own store.
+        assert [person.cameras for person in reader.people()] == [["corridor"]] * 3
+    seen = {(int(one), names[int(camera)]) for one, camera in zip(found.identities, found.cameras)}
+    assert seen == {(n, "corridor") for n in (1, 2, 3)} | {(n, "hall") for n in before[: len(HALL)]}
+    # A third run recalls them again, and the ages of looks have come along.
+    assert multicam("track", studio.hall, "-o", tmp_path / "third", *more, "--gallery", store).code == 0
+    assert numbers(tmp_path / "third", "hall", HALL) == before[: len(HALL)]
+    with StoreReader(store) as reader:
+        corridor = next(number for number, name in reader.camera_names().items() if name == "corridor")
+        later = reader.vectors()
+        assert np.sort(later.times[later.cameras == corridor]) == pytest.approx(
+            np.sort(found.times[found.cameras == corridor]), abs=1e-3
+        )
+    with StoreReader(tmp_path / "second" / "store.sqlite") as reader:
+        assert {person.number for person in reader.people()} == set(before[: len(HALL)])
+        # Numbers that were given and taken back are not used again, either.
+        opened = [event["identity"] for event in read_lines(tmp_path / "second" / "events.jsonl")
+                  if event["kind"] == "identity_opened"]  # fmt: skip
+        assert reader.stats().next_number == max([3, *opened]) + 1

@@ -51,7 +51,16 @@ def test_overwrite_leaves_only_what_the_new_run_wrote_and_what_was_never_ours(
     (folder / "crops" / someone / "kept.txt").write_text("mine too")
     outcome = multicam("track", studio.hall, "-o", folder, "--detector", studio.detections, *COLORS, "--overwrite")
     assert outcome.code == 0
-    ours = ["events.jsonl", "hall.mp4", "hall.txt", "identities.json", "run.json", "tracks.csv", "tracks.jsonl"]
+    ours = [
+        "events.jsonl",
+        "hall.mp4",
+        "hall.txt",
+        "identities.json",
+        "run.json",
+        "store.sqlite",
+        "tracks.csv",
+        "tracks.jsonl",
+    ]
     assert sorted(files_in(folder)) == sorted([*ours, "notes.txt", f"crops/{someone}/kept.txt"])
     assert sorted(path.name for path in (folder / "crops").iterdir()) == [someone], "no empty folders"
     assert read_json(folder / "run.json")["files"] == ours

@@ -39,7 +39,7 @@ def test_every_file_is_there_and_they_agree(finished: Path) -> None:
     names = [name for name in files_in(finished) if not name.startswith("crops/")]
     assert names == [
         "contact_sheet.jpg", "corridor.mp4", "corridor.txt", "events.jsonl", "hall.mp4", "hall.txt",
-        "identities.json", "mosaic.mp4", "run.json", "tracks.csv", "tracks.jsonl",
+        "identities.json", "mosaic.mp4", "run.json", "store.sqlite", "tracks.csv", "tracks.jsonl",
     ]  # fmt: skip
     assert not [path for path in finished.rglob("*") if path.name.startswith(".") or "partial" in path.name]
 
@@ -191,7 +191,7 @@ def test_nothing_is_written_that_was_not_asked_for(multicam: Command, studio: St
     outcome = multicam("track", studio.corridor, "-o", tmp_path / "out", "--detector", studio.detections, "--no-video")
     assert outcome.code == 0
     assert list(files_in(tmp_path / "out")) == [
-        "corridor.txt", "events.jsonl", "identities.json", "run.json", "tracks.csv", "tracks.jsonl",
+        "corridor.txt", "events.jsonl", "identities.json", "run.json", "store.sqlite", "tracks.csv", "tracks.jsonl",
     ]  # fmt: skip
     assert_consistent(tmp_path / "out", ["corridor"], video=False)
     assert all(entry["best_crop"] is None for entry in read_json(tmp_path / "out" / "identities.json"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,24 +81,25 @@ class AppearanceSummary:
         weight: float,
         count: int,
         prototypes: NDArray[np.floating],
-        time: float,
+        time: float | Sequence[float],
         capacity: int = 12,
     ) -> AppearanceSummary:
-        """Return the summary that had these parts, all of whose prototypes count as seen at ``time`` seconds.
+        """Return the summary that had these parts.
 
         Args:
             total: (D,) as ``total`` gave it.
             weight: sum of the crops' weights.
             count: crops.
             prototypes: (K, D) L2-normalised, oldest first, K at most the capacity.
-            time: seconds.
+            time: seconds, one for all prototypes or one each, ascending.
             capacity: number of prototypes kept.
         """
         summary = cls(capacity)
         summary._mean_sum = np.asarray(total, np.float64)
         summary.weight, summary.count = weight, count
         summary._prototypes = list(normalised(np.asarray(prototypes, np.float32)))[:capacity]
-        summary._times = [time] * len(summary._prototypes)
+        kept = len(summary._prototypes)
+        summary._times = [float(time)] * kept if isinstance(time, (int, float)) else [float(one) for one in time][:kept]
         return summary
 
     @property
@@ -113,6 +116,11 @@ class AppearanceSummary:
     def prototypes(self) -> NDArray[np.float32]:
         """The kept crops' vectors (K, D), oldest first; (0, 0) before the first."""
         return np.stack(self._prototypes) if self._prototypes else np.zeros((0, 0), np.float32)
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """When the kept crops were seen (K,), seconds, ascending."""
+        return np.array(self._times, np.float64)
 
     def halves_distance(self, bias: NDArray[np.float32] | None = None) -> float | None:
         """Return the cosine distance between the mean of the earlier and of the later prototypes.

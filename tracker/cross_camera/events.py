@@ -15,6 +15,9 @@ EventKind = Literal[
     "identity_assigned",
     "identity_corrected",
     "identities_merged",
+    "zone_entered",
+    "zone_left",
+    "line_crossed",
 ]
 
 
@@ -27,6 +30,9 @@ class Event:
     that somebody known from an earlier run is seen again, under the old number. ``score`` is the evidence in nats where
     there is any. Of people followed on the floor ``camera`` is ``"floor"``: what is said of their track holds in every
     camera, where the track has the same number.
+
+    ``zone_entered``, ``zone_left`` and ``line_crossed`` say that somebody did so at ``place``, the name of the zone or
+    line; ``identity`` is who it was as known then, and ``direction`` how the line was crossed.
     """
 
     kind: EventKind
@@ -37,6 +43,8 @@ class Event:
     previous_identity: int | None = None
     since: float | None = None
     score: float | None = None
+    place: str | None = None
+    direction: Literal["forward", "backward"] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that say something, ready for JSON."""

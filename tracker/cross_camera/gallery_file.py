@@ -21,7 +21,7 @@ from tracker.cross_camera.earlier_runs import LONG_AGO, KnownIdentity, KnownPeop
 from tracker.errors import InputError
 from tracker.protocols import Embedder
 
-__all__ = ["EmbedderMark", "embedder_mark", "read_gallery", "write_gallery"]
+__all__ = ["EmbedderMark", "check_same_embedder", "embedder_mark", "read_gallery", "write_gallery"]
 
 _FORMAT = "multicam gallery"
 _VERSION = 1
@@ -119,7 +119,9 @@ def read_gallery(path: Path, mark: EmbedderMark) -> KnownPeople:
                 f"gallery {path} is of version {header['version']}, and this is multicam for version {_VERSION}: "
                 "use the multicam that wrote it, or another file"
             )
-        _check_embedder(path, header, arrays["mark"], mark)
+        made_by = EmbedderMark(str(header["embedder"]), arrays["mark"])
+        remedy = f"use that embedder, or another gallery for {mark.name}"
+        check_same_embedder(f"gallery {path}", made_by, mark, remedy)
         return _people(header, arrays)
     except OSError as error:
         raise InputError(f"gallery {path} cannot be read ({error.strerror or error}): check it, or give another file") \
@@ -143,17 +145,28 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         return {name: stored[name] for name in stored.files}
 
 
-def _check_embedder(path: Path, header: dict[str, Any], vectors: NDArray[np.float32], mark: EmbedderMark) -> None:
-    remedy = f"use that embedder, or another gallery for {mark.name}"
-    if vectors.ndim != 2 or vectors.shape[1] != mark.dimension:
+def check_same_embedder(what: str, made_by: EmbedderMark, mark: EmbedderMark, remedy: str) -> None:
+    """Check that vectors in a file were made by this embedder.
+
+    Args:
+        what: the file, as ``"gallery people.npz"``.
+        made_by: what the file says of its embedder.
+        mark: of the embedder at hand.
+        remedy: what to do if they differ.
+
+    Raises:
+        InputError: another embedder made them, or the same with other weights.
+    """
+    if made_by.vectors.ndim != 2 or made_by.dimension != mark.dimension:
+        length = made_by.dimension if made_by.vectors.ndim == 2 else 0
         raise InputError(
-            f"gallery {path} was made by the embedder {header['embedder']} with vectors of {header['dimension']}, and "
-            f"{mark.name} makes vectors of {mark.dimension}: {remedy}"
+            f"{what} was made by the embedder {made_by.name} with vectors of {length}, and {mark.name} makes vectors "
+            f"of {mark.dimension}: {remedy}"
         )
-    if vectors.shape != mark.vectors.shape or (vectors * mark.vectors).sum(axis=1).min() < _SAME_WEIGHTS:
-        same_name = header["embedder"] == mark.name
-        whose = f"{mark.name} with other weights" if same_name else f"the embedder {header['embedder']}"
-        raise InputError(f"gallery {path} was made by {whose}, whose vectors say nothing to {mark.name}: {remedy}")
+    same_shape = made_by.vectors.shape == mark.vectors.shape
+    if not same_shape or (made_by.vectors * mark.vectors).sum(axis=1).min() < _SAME_WEIGHTS:
+        whose = f"{mark.name} with other weights" if made_by.name == mark.name else f"the embedder {made_by.name}"
+        raise InputError(f"{what} was made by {whose}, whose vectors say nothing to {mark.name}: {remedy}")
 
 
 def _people(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> KnownPeople:
