@@ -25,7 +25,7 @@ def test_the_same_command_gives_the_same_bytes(
         "--mosaic", "--save-crops", "--trails", "--quiet",
     )  # fmt: skip
     with ended(process(*given, stdout=subprocess.DEVNULL)) as run:
-        assert run.wait(timeout=60) == 0
+        assert run.wait(timeout=600) == 0
     first, second = files_in(finished), files_in(folder)
     records = [json.loads(files.pop("run.json")) for files in (first, second)]
     # Times in a store count from when the run began.
