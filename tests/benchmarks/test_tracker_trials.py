@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import tracker_ablation, tracker_parity
+from benchmarks import peer_trackers, tracker_ablation, tracker_parity
 from benchmarks.console import run_command
 from benchmarks.kept_scores import KeptScores
 from benchmarks.mot_tracking import TrackerChoice, follow, frames_of
+from benchmarks.peer_trackers import LIBRARIES, equal_parameters, library_version, peer_tracks
 from benchmarks.peers import AssociationSettings
 from benchmarks.tracker_trials import GROUPS, Trial, TrialScore, combined, load_trials, score_tracks
 from tests.tracker.single_camera.streams import box
@@ -81,8 +83,8 @@ def test_both_sides_find_the_same_people(name: str, trials: list[Trial]) -> None
     settings = AssociationSettings()
     for trial in (trials[0], trials[-1]):
         found = trial.thinned(tracker_parity.PREPARATIONS[trial.set_name])
-        peer = tracker_parity.peer_tracks(name, settings, found, trial.truth.length)
-        choice = TrackerChoice(name, tracker_parity.our_parameters(name, settings, trial.frame_rate))
+        peer = peer_tracks(name, settings, found, trial.truth.length)
+        choice = TrackerChoice(name, equal_parameters(name, settings, trial.frame_rate))
         ours = follow(frames_of(found, trial.truth.length), choice.create(trial.frame_rate)).tracks
         figures = [combined([score_tracks(trial, tracks)]) for tracks in (ours, peer)]
         for metric in ("HOTA", "MOTA", "IDF1"):
@@ -163,3 +165,40 @@ def test_parity_command_writes_both_sides(root: Path, tmp_path: Path, monkeypatc
     ]
     lines = (tmp_path / "tracker_parity.md").read_text().splitlines()
     assert "(" not in lines[2] and lines[3].count("(") == 9
+    assert report["settings"]["libraries"]["ultralytics"].startswith("ultralytics ")
+
+
+@pytest.mark.parametrize(("library", "package"), [("boxmot", "boxmot"), ("roboflow", "trackers")])
+def test_a_library_that_is_not_there_is_one_line(
+    library: str, package: str, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def nothing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(peer_trackers, "version", nothing)
+    with pytest.raises(SystemExit) as ended:
+        run_command(tracker_parity.app, ["--root", str(root), "--output", str(tmp_path), "--library", library])
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and f"install {package} in an environment of its own" in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_libraries_and_trackers_are_named(trials: list[Trial]) -> None:
+    with pytest.raises(InputError, match=r"--library boxmott is unknown: .*boxmot"):
+        library_version("boxmott")
+    with pytest.raises(InputError, match="ultralytics has no 'sort'"):
+        peer_tracks("sort", AssociationSettings(), trials[0].detections, 5)
+
+
+@pytest.mark.parametrize(("library", "package"), [("boxmot", "boxmot"), ("roboflow", "trackers")])
+def test_other_libraries_find_the_same_people(library: str, package: str, trials: list[Trial]) -> None:
+    pytest.importorskip(package)
+    settings, trial = AssociationSettings(), trials[-1]
+    for name in LIBRARIES[library]:
+        peer = peer_tracks(name, settings, trial.detections, trial.truth.length, library)
+        choice = TrackerChoice(name, equal_parameters(name, settings, trial.frame_rate, library))
+        ours = follow(frames_of(trial.detections, trial.truth.length), choice.create(trial.frame_rate)).tracks
+        figures = [combined([score_tracks(trial, tracks)]) for tracks in (ours, peer)]
+        assert figures[0]["IDF1"] == pytest.approx(figures[1]["IDF1"], abs=6.0), name
