@@ -28,7 +28,7 @@ __all__ = ["BOXES", "ParameterRange", "box_space", "defaults_of", "restricted", 
 #: how parameters of the preparation are called among those of the tracker
 BOXES = "boxes."
 #: what is not of motion, or not a setting at all
-_LEFT_OUT = re.compile(r"^(frame_rate|scorer)$|appearance|gallery|feature|embeds|proximity|gating")
+_LEFT_OUT = re.compile(r"^(frame_rate|scorer|reports_unconfirmed)$|appearance|gallery|feature|embeds|proximity|gating")
 _SHARE = re.compile(r"(_iou|_cost|iou_distance)$|^minimum_iou")
 _GIVEN = re.compile(r"^([A-Za-z_.]+)=([^:]+):([^:]+)$")
 #: where the default is one frame
