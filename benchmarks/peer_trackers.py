@@ -67,7 +67,10 @@ def equal_parameters(
         }
     if name == "ocsort":
         # All three report a track from its second detection on when told to, and again as soon as it is found again.
+        # Only ultralytics' has a threshold of its own for new tracks, and reports what the filter makes of boxes.
         return {
+            "new_track_confidence": settings.new if library == "ultralytics" else None,
+            "reports_observations": library != "ultralytics",
             "minimum_confidence": settings.high,
             "minimum_iou": 1.0 - settings.match,
             "minimum_hits": 1,

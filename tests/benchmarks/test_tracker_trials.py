@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import peer_trackers, tracker_ablation, tracker_parity
+from benchmarks import ocsort_differences, peer_trackers, tracker_ablation, tracker_parity
 from benchmarks.console import run_command
 from benchmarks.kept_scores import KeptScores
 from benchmarks.mot_tracking import TrackerChoice, follow, frames_of
@@ -18,6 +18,7 @@ from benchmarks.peer_trackers import LIBRARIES, equal_parameters, library_versio
 from benchmarks.peers import AssociationSettings
 from benchmarks.tracker_trials import GROUPS, Trial, TrialScore, combined, load_trials, score_tracks
 from tests.tracker.single_camera.streams import box
+from tracker.detections import Detections
 from tracker.errors import InputError
 
 FRAMES = 25
@@ -202,3 +203,41 @@ def test_other_libraries_find_the_same_people(library: str, package: str, trials
         ours = follow(frames_of(trial.detections, trial.truth.length), choice.create(trial.frame_rate)).tracks
         figures = [combined([score_tracks(trial, tracks)]) for tracks in (ours, peer)]
         assert figures[0]["IDF1"] == pytest.approx(figures[1]["IDF1"], abs=6.0), name
+
+
+def test_differences_of_ocsort_are_shown_step_by_step(root: Path, tmp_path: Path, trials: list[Trial]) -> None:
+    run_command(ocsort_differences.app, ["--root", str(root), "--output", str(tmp_path), "--quiet"])
+    report = json.loads((tmp_path / "ocsort_differences.json").read_text())
+    names = list(dict.fromkeys(row["name"] for row in report["rows"]))
+    assert len(names) == len(ocsort_differences.STEPS) + 2 and names[-1].startswith("ultralytics ")
+    # nothing taken over: what the registry's own tracker does
+    trial = trials[0]
+    parameters = equal_parameters("ocsort", AssociationSettings(), trial.frame_rate, "boxmot")
+    found = trial.thinned(tracker_parity.PREPARATIONS[trial.set_name])
+    plain = TrackerChoice("ocsort", parameters).create(trial.frame_rate)
+    mixed = ocsort_differences.MixedOCSort(frozenset(), frame_rate=trial.frame_rate, **parameters)
+    expected, made = (follow(frames_of(found, trial.truth.length), one).tracks for one in (plain, mixed))
+    np.testing.assert_array_equal(expected.ids, made.ids)
+    np.testing.assert_array_equal(expected.boxes, made.boxes)
+
+
+def test_a_threshold_for_new_tracks_of_its_own(trials: list[Trial]) -> None:
+    found = Detections([box(100), box(400)], [0.65, 0.9])
+    for threshold, expected in ((None, 2), (0.7, 1)):
+        tracker = TrackerChoice("ocsort", {"new_track_confidence": threshold}).create(30.0)
+        assert len(tracker.update(found)) == expected
+
+
+def test_ocsort_reports_what_was_observed_or_what_its_filter_makes_of_it() -> None:
+    rng = np.random.default_rng(0)
+    spread = {}
+    for observed in (True, False):
+        tracker = TrackerChoice("ocsort", {"minimum_hits": 0, "reports_observations": observed}).create(30.0)
+        shown = []
+        for _ in range(60):
+            boxes = [np.array(box(100)) + rng.normal(0, 3, 4)]
+            shown.append(tracker.update(Detections(boxes, [0.9])).boxes[0])
+            if observed:
+                np.testing.assert_allclose(shown[-1], boxes[0], rtol=1e-6)
+        spread[observed] = np.std(shown[10:], axis=0).mean()
+    assert spread[False] < 0.9 * spread[True]
