@@ -52,8 +52,13 @@ def _mot(folder: Path, quick: bool) -> list[str]:
     return [
         "--root",
         str(folder),
-        *(("--sequences", names, "--tracker", "bytetrack") if quick else ("--tracker", "all")),
+        *(("--sequences", names, "--tracker", "bytetrack") if quick else ("--tracker", "all", "--oracle")),
     ]
+
+
+def _mot_offline(folder: Path, quick: bool) -> list[str]:
+    options = _mot(folder, quick)
+    return [*options[: options.index("--tracker")], "--tracker", "multicam", "--offline"]
 
 
 def _cmc(folder: Path, quick: bool) -> list[str]:
@@ -86,9 +91,14 @@ def _reid(folder: Path, quick: bool) -> list[str]:
     return ["osnet_x0_25", "--data", "market1501", "--root", str(folder), "--offline"]
 
 
+_MOT, _TRUTH = ("evaluate", "mot16"), ("**/gt/*.txt*",)
+_MOT16, _MOT17 = ("MOT16/train", "MOT16", *_places("mot16")), ("MOT17/train", *_places("mot17-frcnn"))
+
 PROTOCOLS: tuple[Protocol, ...] = (
-    Protocol("mot16", ("evaluate", "mot16"), ("MOT16/train", "MOT16", *_places("mot16")), ("**/gt/*.txt*",), _mot),
-    Protocol("mot17-frcnn", ("evaluate", "mot16"), ("MOT17/train", *_places("mot17-frcnn")), ("**/gt/*.txt*",), _mot),
+    Protocol("mot16", _MOT, _MOT16, _TRUTH, _mot),
+    Protocol("mot16-offline", _MOT, _MOT16, _TRUTH, _mot_offline),
+    Protocol("mot17-frcnn", _MOT, _MOT17, _TRUTH, _mot),
+    Protocol("mot17-frcnn-offline", _MOT, _MOT17, _TRUTH, _mot_offline),
     Protocol("cmc", ("evaluate", "cmc"), _places("cmc"), ("*/gt_world.txt",), _cmc),
     Protocol("wildtrack", ("evaluate", "wildtrack"), _places("wildtrack"), ("positions.csv*",), _wildtrack),
     Protocol("lab", ("evaluate", "lab"), _places("lab"), ("**/cameras.yaml",), _lab),

@@ -268,7 +268,7 @@ def _task(request: _Request) -> TuningTask:
     # Small ones first: what is pruned has cost little.
     order = sorted(range(len(truths)), key=lambda index: len(found[index]) + len(truths[index].tracks))
     raw = np.concatenate([boxes.scores for boxes in found])
-    boxes = box_space(raw) if request.tune_boxes else []
+    boxes = box_space(raw, request.tracker) if request.tune_boxes else []
     given = np.concatenate([prepared(boxes_, preparation).scores for boxes_ in found])
     if any(one.name.endswith("slope") for one in boxes):
         given = np.linspace(0.0, 1.0, 101)

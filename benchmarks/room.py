@@ -251,6 +251,34 @@ def rendering(
     _report("room rendering", "Rendering the simulated room", settings, rows, header, lines, json, markdown)
 
 
+@app.command()
+def scores(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folders of multicam track on the room's videos.")],
+    room: Annotated[Path, typer.Option(help="Folder of multicam simulate: its truth is compared with.")],
+    json: _Json = None,
+    markdown: _Markdown = None,
+) -> None:
+    """Score runs of multicam track on a room's videos: in each image, and one identity per person over all images."""
+    from benchmarks.room_scores import score_room
+
+    cameras = sorted(path.stem for path in (room / "truth").glob("*.txt"))
+    if not cameras:
+        raise InputError(f"no truth in {room / 'truth'}: --room is a folder that multicam simulate wrote")
+    rows: list[dict[str, Any]] = []
+    lines = []
+    for run in runs:
+        scored = score_room(room, run, cameras)
+        rows += [{"name": run.name, **row} for row in scored.rows]
+        for row in scored.rows:
+            figures = [f"{row[metric]:.1f}" for metric in ("MOTA", "IDF1", "HOTA")]
+            lines.append([run.name, row["sequence"], *figures, str(row["IDSW"]), str(row["FP"]), str(row["FN"])])
+        lines[-1].append(f"{scored.identities} for {scored.people}")
+    header = ["run", "camera", "MOTA", "IDF1", "HOTA", "IDSW", "FP", "FN", "identities for people"]
+    lines = [[*line, *[""] * (len(header) - len(line))] for line in lines]
+    _report("room scores", "Runs against the room's truth, percent", {"room": room.name}, rows, header, lines,
+            json, markdown)  # fmt: skip
+
+
 def main() -> None:
     """Run the command; see :func:`benchmarks.console.run_command`."""
     run_command(app)

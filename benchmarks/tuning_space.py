@@ -28,7 +28,7 @@ __all__ = ["BOXES", "ParameterRange", "box_space", "defaults_of", "restricted", 
 #: how parameters of the preparation are called among those of the tracker
 BOXES = "boxes."
 #: what is not of motion, or not a setting at all
-_LEFT_OUT = re.compile(r"^(frame_rate|scorer)$|appearance|gallery|feature|embeds|proximity|gating")
+_LEFT_OUT = re.compile(r"^(frame_rate|scorer|reports_unconfirmed)$|appearance|gallery|feature|embeds|proximity|gating")
 _SHARE = re.compile(r"(_iou|_cost|iou_distance)$|^minimum_iou")
 _GIVEN = re.compile(r"^([A-Za-z_.]+)=([^:]+):([^:]+)$")
 #: where the default is one frame
@@ -74,7 +74,8 @@ def tracker_space(tracker: str, scores: NDArray[np.floating[Any]]) -> list[Param
 
     Args:
         tracker: its name.
-        scores: (N,) of all detections as the tracker will get them: confidences are searched where they lie.
+        scores: (N,) of all detections as the tracker will get them: confidences are searched where they lie, and what
+            acts on margins only, or on probabilities only, is searched only where scores are such.
 
     Raises:
         InputError: unknown tracker.
@@ -82,9 +83,9 @@ def tracker_space(tracker: str, scores: NDArray[np.floating[Any]]) -> list[Param
     low, high = (float(value) for value in np.quantile(scores, (0.01, 0.95))) if len(scores) else (0.0, 1.0)
     if high <= low:
         low, high = low - 0.5, high + 0.5
-    ranges = []
+    ranges, margins = [], _are_margins(scores)
     for name, parameter in inspect.signature(TRACKERS.get(tracker)).parameters.items():
-        if _LEFT_OUT.search(name):
+        if _LEFT_OUT.search(name) or name in _unused(tracker, margins):
             continue
         found = _range_of(name, parameter.default, low, high)
         if found is not None:
@@ -92,14 +93,15 @@ def tracker_space(tracker: str, scores: NDArray[np.floating[Any]]) -> list[Param
     return ranges
 
 
-def box_space(scores: NDArray[np.floating[Any]]) -> list[ParameterRange]:
+def box_space(scores: NDArray[np.floating[Any]], tracker: str | None = None) -> list[ParameterRange]:
     """Return the ranges of what is done to boxes: suppression, and for margins slope and centre.
 
     Args:
         scores: (N,) of all detections as the detector gave them; outside of 0 to 1 they are margins.
+        tracker: who gets them; one that reads margins itself gets them as they are.
     """
     ranges = [ParameterRange(f"{BOXES}iou", "float", 0.3, 0.95)]
-    if len(scores) and (scores.min() < 0 or scores.max() > 1):
+    if _are_margins(scores) and not (tracker is not None and _reads_margins(tracker)):
         low, high = (float(value) for value in np.quantile(scores, (0.05, 0.9)))
         ranges.append(ParameterRange(f"{BOXES}slope", "float", 0.5, 8.0, logarithmic=True))
         ranges.append(ParameterRange(f"{BOXES}centre", "float", low, max(high, low + 0.1)))
@@ -167,6 +169,21 @@ def split_values(
         TrackerChoice(tracker, {**fixed, **mine}),
         Preparation(preparation.confidence, boxes.get("iou", preparation.iou), margins),
     )
+
+
+def _are_margins(scores: NDArray[np.floating[Any]]) -> bool:
+    return bool(len(scores) and (scores.min() < 0 or scores.max() > 1))
+
+
+def _reads_margins(tracker: str) -> bool:
+    return any(name.startswith("margin_") for name in inspect.signature(TRACKERS.get(tracker)).parameters)
+
+
+def _unused(tracker: str, margins: bool) -> set[str]:
+    """Return the parameters that do nothing with such scores: a search must not spend dimensions on them."""
+    names = inspect.signature(TRACKERS.get(tracker)).parameters
+    of_margins = {name for name in names if name.startswith("margin_")}
+    return {name.removeprefix("margin_") for name in of_margins} & set(names) if margins else of_margins
 
 
 def _range_of(name: str, default: Any, low: float, high: float) -> ParameterRange | None:

@@ -15,6 +15,8 @@ from benchmarks.floor_scenes import FloorScene
 from tests.apps.command import Command, assert_one_line, files_in, read_json
 from tests.benchmarks.test_floor_protocols import write_cmc, write_wildtrack
 
+MOT = ["mot16", "mot16-offline", "mot17-frcnn", "mot17-frcnn-offline"]
+
 
 @pytest.fixture(autouse=True)
 def perfect(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
@@ -49,15 +51,15 @@ def test_what_is_there_and_what_is_missing(root: Path) -> None:
     assert [(protocol.name, str(place.relative_to(root))) for protocol, place in found] == [
         ("cmc", "data/cmc"), ("wildtrack", "data/wildtrack"), ("aicity", "aicity"),
     ]  # fmt: skip
-    assert [protocol.name for protocol in missing] == ["mot16", "mot17-frcnn", "lab", "reid"]
+    assert [protocol.name for protocol in missing] == [*MOT, "lab", "reid"]
     for kind in ("query", "bounding_box_test"):
         (root / "reid" / "shop" / kind).mkdir(parents=True)
     (root / "reid" / "half" / "query").mkdir(parents=True)
     (root / "MOT16" / "train" / "MOT16-02" / "gt").mkdir(parents=True)
     (root / "MOT16" / "train" / "MOT16-02" / "gt" / "gt.txt").write_text("")
     found, missing = found_data(root)
-    assert {protocol.name for protocol, _ in found} >= {"reid-shop", "mot16"}
-    assert [protocol.name for protocol in missing] == ["mot17-frcnn", "lab"]
+    assert {protocol.name for protocol, _ in found} >= {"reid-shop", *MOT[:2]}
+    assert [protocol.name for protocol in missing] == [*MOT[2:], "lab"]
     assert {protocol.name: place for protocol, place in found}["mot16"] == root / "MOT16" / "train"
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from benchmarks.console import run_command
+from benchmarks.room import app
 from benchmarks.room_scores import ALL_CAMERAS, RoomScores, score_room
 
 FRAMES = 10
@@ -86,3 +89,19 @@ def test_a_box_around_nothing_and_a_missed_person_cost(room: Path) -> None:
     result = scores(room, a=[(7, 1), (5, 4)], b=[(7, 1), (8, 2)])
     first = result.rows[0]
     assert (first["FP"], first["FN"], first["MOTA"], first["IDF1"]) == (FRAMES, FRAMES, 0, 50)
+
+
+def test_the_command_scores_runs_and_names_a_folder_without_truth(
+    room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores(room, a=[(7, 1), (8, 2)], b=[(8, 1), (7, 2)])
+    report = tmp_path / "scores.json"
+    run_command(app, ["scores", str(room / "results"), "--room", str(room), "--json", str(report)])
+    rows = json.loads(report.read_text())["rows"]
+    assert [(row["name"], row["sequence"]) for row in rows] == [("results", one) for one in ("a", "b", ALL_CAMERAS)]
+    assert rows[0]["IDF1"] == 100 and rows[2]["IDF1"] == 50
+    assert "2 for 2" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        run_command(app, ["scores", str(room / "results"), "--room", str(tmp_path / "elsewhere")])
+    assert ended.value.code == 2
+    assert "multicam simulate" in capsys.readouterr().err

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import tracker_ablation, tracker_parity
+from benchmarks import ocsort_differences, peer_trackers, tracker_ablation, tracker_parity
 from benchmarks.console import run_command
 from benchmarks.kept_scores import KeptScores
 from benchmarks.mot_tracking import TrackerChoice, follow, frames_of
+from benchmarks.peer_trackers import LIBRARIES, equal_parameters, library_version, peer_tracks
 from benchmarks.peers import AssociationSettings
 from benchmarks.tracker_trials import GROUPS, Trial, TrialScore, combined, load_trials, score_tracks
 from tests.tracker.single_camera.streams import box
+from tracker.detections import Detections
 from tracker.errors import InputError
 
 FRAMES = 25
@@ -81,8 +84,8 @@ def test_both_sides_find_the_same_people(name: str, trials: list[Trial]) -> None
     settings = AssociationSettings()
     for trial in (trials[0], trials[-1]):
         found = trial.thinned(tracker_parity.PREPARATIONS[trial.set_name])
-        peer = tracker_parity.peer_tracks(name, settings, found, trial.truth.length)
-        choice = TrackerChoice(name, tracker_parity.our_parameters(name, settings, trial.frame_rate))
+        peer = peer_tracks(name, settings, found, trial.truth.length)
+        choice = TrackerChoice(name, equal_parameters(name, settings, trial.frame_rate))
         ours = follow(frames_of(found, trial.truth.length), choice.create(trial.frame_rate)).tracks
         figures = [combined([score_tracks(trial, tracks)]) for tracks in (ours, peer)]
         for metric in ("HOTA", "MOTA", "IDF1"):
@@ -163,3 +166,78 @@ def test_parity_command_writes_both_sides(root: Path, tmp_path: Path, monkeypatc
     ]
     lines = (tmp_path / "tracker_parity.md").read_text().splitlines()
     assert "(" not in lines[2] and lines[3].count("(") == 9
+    assert report["settings"]["libraries"]["ultralytics"].startswith("ultralytics ")
+
+
+@pytest.mark.parametrize(("library", "package"), [("boxmot", "boxmot"), ("roboflow", "trackers")])
+def test_a_library_that_is_not_there_is_one_line(
+    library: str, package: str, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def nothing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(peer_trackers, "version", nothing)
+    with pytest.raises(SystemExit) as ended:
+        run_command(tracker_parity.app, ["--root", str(root), "--output", str(tmp_path), "--library", library])
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and f"install {package} in an environment of its own" in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_libraries_and_trackers_are_named(trials: list[Trial]) -> None:
+    with pytest.raises(InputError, match=r"--library boxmott is unknown: .*boxmot"):
+        library_version("boxmott")
+    with pytest.raises(InputError, match="ultralytics has no 'sort'"):
+        peer_tracks("sort", AssociationSettings(), trials[0].detections, 5)
+
+
+@pytest.mark.parametrize(("library", "package"), [("boxmot", "boxmot"), ("roboflow", "trackers")])
+def test_other_libraries_find_the_same_people(library: str, package: str, trials: list[Trial]) -> None:
+    pytest.importorskip(package)
+    settings, trial = AssociationSettings(), trials[-1]
+    for name in LIBRARIES[library]:
+        peer = peer_tracks(name, settings, trial.detections, trial.truth.length, library)
+        choice = TrackerChoice(name, equal_parameters(name, settings, trial.frame_rate, library))
+        ours = follow(frames_of(trial.detections, trial.truth.length), choice.create(trial.frame_rate)).tracks
+        figures = [combined([score_tracks(trial, tracks)]) for tracks in (ours, peer)]
+        assert figures[0]["IDF1"] == pytest.approx(figures[1]["IDF1"], abs=6.0), name
+
+
+def test_differences_of_ocsort_are_shown_step_by_step(root: Path, tmp_path: Path, trials: list[Trial]) -> None:
+    run_command(ocsort_differences.app, ["--root", str(root), "--output", str(tmp_path), "--quiet"])
+    report = json.loads((tmp_path / "ocsort_differences.json").read_text())
+    names = list(dict.fromkeys(row["name"] for row in report["rows"]))
+    assert len(names) == len(ocsort_differences.STEPS) + 2 and names[-1].startswith("ultralytics ")
+    # nothing taken over: what the registry's own tracker does
+    trial = trials[0]
+    parameters = equal_parameters("ocsort", AssociationSettings(), trial.frame_rate, "boxmot")
+    found = trial.thinned(tracker_parity.PREPARATIONS[trial.set_name])
+    plain = TrackerChoice("ocsort", parameters).create(trial.frame_rate)
+    mixed = ocsort_differences.MixedOCSort(frozenset(), frame_rate=trial.frame_rate, **parameters)
+    expected, made = (follow(frames_of(found, trial.truth.length), one).tracks for one in (plain, mixed))
+    np.testing.assert_array_equal(expected.ids, made.ids)
+    np.testing.assert_array_equal(expected.boxes, made.boxes)
+
+
+def test_a_threshold_for_new_tracks_of_its_own(trials: list[Trial]) -> None:
+    found = Detections([box(100), box(400)], [0.65, 0.9])
+    for threshold, expected in ((None, 2), (0.7, 1)):
+        tracker = TrackerChoice("ocsort", {"new_track_confidence": threshold}).create(30.0)
+        assert len(tracker.update(found)) == expected
+
+
+def test_ocsort_reports_what_was_observed_or_what_its_filter_makes_of_it() -> None:
+    rng = np.random.default_rng(0)
+    spread = {}
+    for observed in (True, False):
+        tracker = TrackerChoice("ocsort", {"minimum_hits": 0, "reports_observations": observed}).create(30.0)
+        shown = []
+        for _ in range(60):
+            boxes = [np.array(box(100)) + rng.normal(0, 3, 4)]
+            shown.append(tracker.update(Detections(boxes, [0.9])).boxes[0])
+            if observed:
+                np.testing.assert_allclose(shown[-1], boxes[0], rtol=1e-6)
+        spread[observed] = np.std(shown[10:], axis=0).mean()
+    assert spread[False] < 0.9 * spread[True]

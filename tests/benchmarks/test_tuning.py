@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,17 @@ def test_margins_are_recognised_by_their_values() -> None:
     choice, preparation = split_values("sort", values, {"minimum_hits": 2}, Preparation(confidence=-1.0))
     assert choice.parameters == {"minimum_hits": 2, "minimum_iou": 0.2}
     assert preparation == Preparation(-1.0, 0.5, (2.0, 0.25))
+
+
+def test_everything_of_multicam_that_can_matter_is_searched_and_nothing_else() -> None:
+    every = set(inspect.signature(TRACKERS.get("multicam")).parameters)
+    never = {"frame_rate", "embeds_detections", "reports_unconfirmed"}
+    margins = {"margin_slope", "margin_zero", "margin_suppression_iou"}
+    assert {one.name for one in tracker_space("multicam", SCORES)} == every - never - margins
+    assert {one.name for one in tracker_space("multicam", SCORES * 4 - 1)} == every - never - {"suppression_iou"}
+    # It reads margins itself: made probabilities they would be others than those it was made for.
+    assert [one.name for one in box_space(SCORES * 4 - 1, "multicam")] == ["boxes.iou"]
+    assert "boxes.slope" in {one.name for one in box_space(SCORES * 4 - 1, "bytetrack")}
 
 
 def test_the_search_finds_the_optimum_and_prunes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from tracker.association.costs import fuse_score, iou, overlapping_pairs
 from tracker.single_camera.base import SingleCameraTracker, check_range
 from tracker.single_camera.stages import Mask, Observation, Pairs, Stage, iou_cost
-from tracker.track_table import LOST, TENTATIVE, TRACKED
+from tracker.track_table import LOST, TENTATIVE, TRACKED, TrackTable
 
-__all__ = ["ByteTrack"]
+__all__ = ["ByteTrack", "younger_twins"]
 
 
 class ByteTrack(SingleCameraTracker):
@@ -87,31 +87,36 @@ class ByteTrack(SingleCameraTracker):
     def newborn(self, frame: Observation, free: Mask) -> Mask:
         return free & (frame.scores >= max(self.new_track_confidence, self.high_confidence))
 
-    def duplicates(self) -> Mask | None:
-        """Return which tracks are the younger of a living and a lost track on the same person."""
-        table = self.table
-        lost = (table.status == LOST).nonzero()[0]
-        if not len(lost):
-            return None
-        living = (table.status != LOST).nonzero()[0]
-        boxes = self.motion.boxes(table.state[0])
-        first, second = boxes.take(living, axis=1), boxes.take(lost, axis=1)
-        rows, columns = overlapping_pairs(first, second)
-        if not len(rows):
-            return None
-        same = iou(first.take(rows, axis=1), second.take(columns, axis=1)) > self.duplicate_iou
-        if not same.any():
-            return None
-        one, other = living[rows[same]], lost[columns[same]]
-        lifetime = table.last_seen - table.born
-        drop = np.where(lifetime[one] > lifetime[other], other, one)
-        mask = np.zeros(len(table), bool)
-        mask[drop] = True
-        return mask
-
     def _pass_judgement(self, frame: Observation) -> Mask | None:
         dead = super()._pass_judgement(frame)
-        twins = self.duplicates()
+        twins = younger_twins(self.table, self.motion.boxes(self.table.state[0]), self.duplicate_iou)
         if twins is None:
             return dead
         return twins if dead is None else dead | twins
+
+
+def younger_twins(table: TrackTable, boxes: NDArray[np.float64], least_iou: float) -> Mask | None:
+    """Return which tracks (N,) are the younger of a living and a lost one on the same person; ``None`` for none.
+
+    Args:
+        table: the N tracks.
+        boxes: (4, N) where they are expected.
+        least_iou: a living and a lost track that overlap by more are one person.
+    """
+    lost = (table.status == LOST).nonzero()[0]
+    if not len(lost):
+        return None
+    living = (table.status != LOST).nonzero()[0]
+    first, second = boxes.take(living, axis=1), boxes.take(lost, axis=1)
+    rows, columns = overlapping_pairs(first, second)
+    if not len(rows):
+        return None
+    same = iou(first.take(rows, axis=1), second.take(columns, axis=1)) > least_iou
+    if not same.any():
+        return None
+    one, other = living[rows[same]], lost[columns[same]]
+    lifetime = table.last_seen - table.born
+    drop = np.where(lifetime[one] > lifetime[other], other, one)
+    mask = np.zeros(len(table), bool)
+    mask[drop] = True
+    return mask

@@ -59,6 +59,8 @@ class MulticamTracker(SingleCameraTracker):
         acceleration, position_noise, height_noise: see ``WalkingFilter``.
         compensates_camera_motion: whether what all boxes have in common is taken for the camera's motion.
         embeds_detections: whether features are asked for; those that come are used in any case.
+        reports_unconfirmed: whether every matched track is reported, believed or not, and nobody else: for those who
+            judge tracks later, when more of them is known.
     """
 
     name = "multicam"
@@ -96,6 +98,7 @@ class MulticamTracker(SingleCameraTracker):
         height_noise: float = 0.12,
         compensates_camera_motion: bool = True,
         embeds_detections: bool = False,
+        reports_unconfirmed: bool = False,
     ) -> None:
         check_range("frame_rate", frame_rate, 1e-6, 1e6)
         given = dict(locals())
@@ -123,6 +126,7 @@ class MulticamTracker(SingleCameraTracker):
         self.lost_shown_seconds, self.lost_shown_deviation = lost_shown_seconds, lost_shown_deviation
         self.weak_find_lost = bool(weak_find_lost)
         self.compensates_camera_motion = bool(compensates_camera_motion)
+        self.reports_unconfirmed = bool(reports_unconfirmed)
         self.uses_features = bool(embeds_detections)  # type: ignore[misc]
         super().__init__(frame_rate=frame_rate, lost_track_seconds=lost_track_seconds, confirmation_hits=2)
         self.motion = WalkingFilter(
@@ -269,6 +273,8 @@ class MulticamTracker(SingleCameraTracker):
 
     def reported(self, frame: Observation) -> Mask:
         table = self.table
+        if self.reports_unconfirmed:
+            return np.asarray(table.detection > UNMATCHED)
         shown = super().reported(frame)
         lost = (table.status == LOST) & (table.id > 0)
         if self.lost_shown_seconds > 0.0 and lost.any():

@@ -34,6 +34,10 @@ class OCSort(Sort):
         second_stage: whether detections between ``low_confidence`` and ``minimum_confidence`` are offered to unmatched
             tracks, as in ByteTrack; False in the paper.
         low_confidence: least score of the second stage.
+        new_track_confidence: score from which an unmatched detection starts a track; ``None``:
+            ``minimum_confidence``, as in the paper.
+        reports_observations: whether boxes are reported as observed, as in the authors' code, or as the filter has
+            them, which is better where boxes are noisy.
     """
 
     name = "ocsort"
@@ -50,15 +54,21 @@ class OCSort(Sort):
         inertia: float = 0.2,
         second_stage: bool = False,
         low_confidence: float = 0.1,
+        new_track_confidence: float | None = None,
+        reports_observations: bool = True,
     ) -> None:
         check_range("frame_rate", frame_rate, 1e-6, 1e6)
         check_range("low_confidence", low_confidence, -np.inf, np.inf)
+        if new_track_confidence is not None:
+            check_range("new_track_confidence", new_track_confidence, -np.inf, np.inf)
         check_range("direction_seconds", direction_seconds, 0.0, 60.0)
         check_range("inertia", inertia, 0.0, 1.0)
         self.direction_seconds = direction_seconds
         self.inertia = inertia
         self.second_stage = second_stage
         self.low_confidence = low_confidence
+        self.new_track_confidence = new_track_confidence
+        self.reports_observations = bool(reports_observations)
         self._history = min(max(math.ceil(direction_seconds * frame_rate - 1e-6), 1), 64)
         self.extra = {
             "last_box": 4,
@@ -101,6 +111,12 @@ class OCSort(Sort):
         recovery = self._recovery_pairs(frame, confident)
         if recovery is not None:
             yield Stage(everyone, confident, iou_cost, 1.0 - self.minimum_iou, recovery)
+
+    def newborn(self, frame: Observation, free: Mask) -> Mask:
+        starting = super().newborn(frame, free)
+        if self.new_track_confidence is not None:
+            starting &= frame.scores >= self.new_track_confidence
+        return starting
 
     def _origins(self, time: float) -> NDArray[np.float64]:
         """Return the (2, N) centres of the oldest observation not older than Δt, or of the last one."""
@@ -175,4 +191,6 @@ class OCSort(Sort):
         born.extra["center_x"][0], born.extra["center_y"][0] = (boxes[:2] + boxes[2:]) * 0.5
 
     def reported_boxes(self, tracks: Indices) -> NDArray[np.float64]:
+        if not self.reports_observations:
+            return super().reported_boxes(tracks)
         return self.table.extra["last_box"].take(tracks, axis=1)

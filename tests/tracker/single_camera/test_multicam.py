@@ -198,3 +198,17 @@ def test_options_are_checked() -> None:
         create_tracker("multicam", looks_per_second=0)
     with pytest.raises(InputError, match=r"suppression_iou is 1.2; give a value from 0 to 1"):
         create_tracker("multicam", suppression_iou=1.2)
+
+
+def test_who_is_not_believed_yet_can_be_asked_for() -> None:
+    """With the whole of a track known, its doubtful beginning belongs to it: the number is the same from the first."""
+    found = {}
+    for everyone in (False, True):
+        tracker = create_tracker("multicam", reports_unconfirmed=everyone)
+        found[everyone] = [tracker.update(Detections([box(100 + 2 * step)], [0.8])) for step in range(20)]
+        # nobody is reported without a detection then, however sure the place is
+        found[everyone].append(tracker.update(Detections.empty()))
+    counts = {everyone: [len(tracks) for tracks in one] for everyone, one in found.items()}
+    assert counts[True] == [1] * 20 + [0]
+    assert counts[False][0] == 0 and counts[False][-1] == 1 and sum(counts[False]) < 20
+    assert {int(tracks.ids[0]) for tracks in found[True][:20]} == {1}
