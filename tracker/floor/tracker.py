@@ -271,14 +271,20 @@ class FloorTracker:
         """Return how much of what is seen now was not decided by what was seen before, 0 to 1."""
         return 1 - float(np.exp(-self._step / _AGAIN_SECONDS))
 
-    def _explained(self, boxes: Mapping[str, Boxes]) -> dict[str, Array]:
-        """Return camera → (N, M) how well each of M boxes is explained as a second one of each person, in nats."""
+    def _explained(self, boxes: Mapping[str, Boxes], first: int = 0) -> dict[str, Array]:
+        """Return camera → (N, M) how well each of M boxes is explained as a second one of each person, in nats.
+
+        ``first``: the first N are left out, who are as they were before.
+        """
         result = {}
         for name, found in boxes.items():
-            result[name] = np.full((len(self._ids), len(found)), -np.inf)
+            result[name] = np.full((len(self._ids) - first, len(found)), -np.inf)
             if result[name].size:
-                view = PostureViews.of(self.cameras[name], self._mean, self._confirmed, self._posture)
-                density, *_ = view.likelihood(self._cov, found, self.settings, self.detectors.scale)
+                if first:
+                    view = self._certain_view(name, self._mean[first:], self._posture[first:])
+                else:
+                    view = PostureViews.of(self.cameras[name], self._mean, self._confirmed, self._posture)
+                density, *_ = view.likelihood(self._cov[first:], found, self.settings, self.detectors.scale)
                 density = np.maximum(density, view.secondary(found))
                 result[name] = density - found.log_clutter + np.log(self.settings.duplicates)
         return result
@@ -296,8 +302,11 @@ class FloorTracker:
             )
             if not new:
                 return
+            known = len(self._ids)
             self._add(new, assigned)
-            explained = self._explained(boxes)
+            # Whoever is new is not sure enough to hide anybody: what the others explain stays.
+            more = self._explained(boxes, first=known)
+            explained = {name: np.concatenate([fit, more[name]]) for name, fit in explained.items()}
 
     def _rate(self, places: Array) -> Array:
         """Return how many new people an image would hold, were it everywhere as at ``places`` (N, 2)."""
