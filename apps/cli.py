@@ -157,6 +157,14 @@ def track(
     max_frames: Annotated[
         int | None, typer.Option(help="Frames of each source, at most.", rich_help_panel=_INPUT)
     ] = None,
+    overlap: Annotated[
+        bool,
+        typer.Option(
+            "--overlap/--plain-order",
+            help="Look at the next frames while these are tracked; the results are the same.",
+            rich_help_panel=_TRACKING,
+        ),
+    ] = True,
     video: Annotated[
         bool, typer.Option("--video/--no-video", help="Write an annotated video per camera.", rich_help_panel=_OUTPUT)
     ] = True,
@@ -261,6 +269,7 @@ def track(
         stride=stride,
         max_frames=max_frames,
         seed=seed,
+        overlap=overlap,
         gallery=gallery,
         pipeline={
             "tracker": tracker,

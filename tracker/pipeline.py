@@ -204,17 +204,36 @@ class MultiCameraPipeline:
         Raises:
             InputError: a detector or embedder cannot use what it was given.
         """
+        return self.decide(self.see(frames))
+
+    def see(self, frames: Sequence[Frame]) -> list[_Prepared]:
+        """Do of ``step`` what needs nothing of earlier instants: detect people, and embed those whose trackers ask.
+
+        May be called in another thread while ``decide`` is busy with the instant before (``tracker.ahead``).
+
+        Raises:
+            InputError: a detector or embedder cannot use what it was given.
+        """
         started = perf_counter()
         detections = self.detector.detect(frames)
         started = self._clock("detect", started)
-        steps = [
-            (self.cameras[frame.camera], self.cameras[frame.camera].prepare(frame, found))
-            for frame, found in zip(frames, detections)
-        ]
-        self._embed(
-            [(camera, step, np.flatnonzero(step.qualities > 0)) for camera, step in steps if camera.uses_features]
-        )
-        started = self._clock("embed", started)
+        steps = [self.cameras[frame.camera].prepare(frame, found) for frame, found in zip(frames, detections)]
+        self._embed([
+            (camera, step, np.flatnonzero(step.qualities > 0))
+            for camera, step in ((self.cameras[step.frame.camera], step) for step in steps)
+            if camera.uses_features
+        ])  # fmt: skip
+        self._clock("embed", started)
+        return steps
+
+    def decide(self, seen: Sequence[_Prepared]) -> tuple[list[CameraResult], list[Event]]:
+        """Do the rest of ``step`` with what ``see`` returned, in the order of the instants.
+
+        Raises:
+            InputError: an embedder cannot use what it was given.
+        """
+        started = perf_counter()
+        steps = [(self.cameras[step.frame.camera], step) for step in seen]
         for camera, step in steps:
             camera.track(step)
         started = self._clock("track", started)
@@ -228,7 +247,7 @@ class MultiCameraPipeline:
             known = self.identity_of(camera.name, step.tracks.ids, now)
             results.append(CameraResult(step.frame, step.detections, step.tracks, known, observed.qualities))
         self._clock("identify", started)
-        self.times.frames += len(frames)
+        self.times.frames += len(steps)
         return results, events
 
     def finish(self) -> list[Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -34,6 +35,25 @@ FLOOR = "floor"
 _PIXELS, _BEYOND, _SIDE, _FASTEST = 100.0, 50.0, (0.5, 2.0), 3.0
 #: a crop speaks neither for nor against where it is this much farther away than pairs of strangers seldom are
 _UNDECIDED = 1.07
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenOnFloor:
+    """What cameras saw at one instant, before anything is concluded from it.
+
+    Args:
+        frames: at most one of each camera.
+        everything: camera → all that was detected.
+        kept: camera → rows of it that are looked at.
+        found: camera → these, with features where crops are fit for it.
+        qualities: camera → (N,) of the crops of ``found``.
+    """
+
+    frames: Sequence[Frame]
+    everything: dict[str, Detections]
+    kept: dict[str, NDArray[np.intp]]
+    found: dict[str, Detections]
+    qualities: dict[str, NDArray[np.float32]]
 
 
 class FloorPipeline:
@@ -97,6 +117,16 @@ class FloorPipeline:
         Raises:
             InputError: a detector or embedder cannot use what it was given.
         """
+        return self.decide(self.see(frames))
+
+    def see(self, frames: Sequence[Frame]) -> SeenOnFloor:
+        """Do of ``step`` what needs nothing of earlier instants: detect people and embed them.
+
+        May be called in another thread while ``decide`` is busy with the instant before (``tracker.ahead``).
+
+        Raises:
+            InputError: a detector or embedder cannot use what it was given.
+        """
         started = perf_counter()
         everything = dict(zip((frame.camera for frame in frames), self.detector.detect(frames)))
         kept = {name: np.flatnonzero(one.scores >= self._confidence) for name, one in everything.items()}
@@ -104,7 +134,14 @@ class FloorPipeline:
         started = self._clock("detect", started)
         qualities = {frame.camera: self._qualities(frame, found[frame.camera]) for frame in frames}
         found = self._embedded(frames, found, qualities)
-        started = self._clock("embed", started)
+        self._clock("embed", started)
+        return SeenOnFloor(frames, everything, kept, found, qualities)
+
+    def decide(self, seen: SeenOnFloor) -> tuple[list[CameraResult], list[Event]]:
+        """Do the rest of ``step`` with what ``see`` returned, in the order of the instants."""
+        started = perf_counter()
+        frames, everything, kept = seen.frames, seen.everything, seen.kept
+        found, qualities = seen.found, seen.qualities
         # No frame is earlier than what is said of its instant, and time never goes back.
         time = min(frame.time for frame in frames)
         time = time if self._time is None else max(time, self._time)
