@@ -92,6 +92,7 @@ def run_record(
             for camera, source in zip(cameras, sources)
         ],
         "frames": sum(report.frames.values()),
+        "frames_detected": times.looked_at,
         "crops_embedded": times.crops,
         "identities": report.identities,
         "identities_in_several_cameras": report.shared_identities,

@@ -54,7 +54,7 @@ def test_an_error_comes_after_the_pairs_before_it(overlap: bool) -> None:
     taken = []
     with pytest.raises(ValueError, match="three is too many"):
         for number, _ in ahead(iter(range(10)), work, overlap=overlap):
-            taken.append(number)  # noqa: PERF401
+            taken.append(number)
     assert taken == [0, 1, 2] and not workers()
 
 
