@@ -187,6 +187,7 @@ def _needs_images(settings: TrackSettings, outputs: OutputSettings) -> bool:
 def _analyse(run: TrackRun, stop: StopRequest) -> None:
     """Detect, embed, track and identify until the sources end, or something breaks it off, which the run notes."""
     totals = {source.name: source.frame_count for source in run.sources}
+    run.began = time.time()
     live = live_renderer(run)
     with contextlib.ExitStack() as stack:
         progress = stack.enter_context(CameraProgress("track", totals, run.console))
@@ -311,6 +312,7 @@ def _write_results(run: TrackRun, stop: StopRequest, started: float) -> RunRepor
         shared_identities=sum(len(record.cameras) > 1 for record in records),
         frames=run.frame_counts,
         seconds=time.time() - started,
+        start_seconds=run.began - started,
         render_seconds=rendered,
         interrupted=run.interrupted,
         warnings=run.notices.warnings,

@@ -35,7 +35,7 @@ def test_the_same_command_gives_the_same_bytes(
     assert [name for name in first if first[name] != second.get(name)] == []
     assert first.keys() == second.keys()
     for record in records:
-        for varying in ("seconds", "stages", "frames_per_second"):
+        for varying in ("seconds", "start_seconds", "stages", "frames_per_second"):
             assert record.pop(varying)
     assert [record["settings"].pop("overlap") for record in records] == [True, False]
     assert records[0] == records[1]

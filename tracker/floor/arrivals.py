@@ -97,7 +97,17 @@ def arrivals(
     mean, cov = origin, np.broadcast_to(np.linalg.inv(prior), (count, 5, 5))
     for _ in range(2):
         mean, cov = _estimate(mean, sitting, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale)
+    to_come = len(names)
     for name, found in boxes.items():
+        # Whoever comes to nothing with all that the cameras to come may say is not looked into further.
+        alive = score + _MOST_EVIDENCE * to_come >= _LEAST
+        if not alive.any():
+            return []
+        if not alive.all():
+            mean, cov, score, sitting, origin = (part[alive] for part in (mean, cov, score, sitting, origin))
+            taken = {other: rows[alive] for other, rows in taken.items()}
+            case_of = {other: cases[alive] for other, cases in case_of.items()}
+        to_come -= len(left[name]) > 0
         others = np.flatnonzero(taken[name] < 0)
         view = view_of(name, mean[others], sitting[others])
         chance = view.chance(detectors.rate)
