@@ -182,9 +182,7 @@ def compare_end_to_end(
             for name in everything if repeat % 2 == 0 else everything[::-1]:
                 advance(f"{name}, repeat {repeat + 1}")
                 output = Path(folder) / name
-                runs[name].append(
-                    run_usual(room, output) if name == USUAL else run_track(room, output, VARIANTS[name])
-                )
+                runs[name].append(run_usual(room, output) if name == USUAL else run_track(room, output, VARIANTS[name]))
                 if name not in scores:
                     scores[name] = score_of(room, output)
     return {
