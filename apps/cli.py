@@ -157,6 +157,22 @@ def track(
     max_frames: Annotated[
         int | None, typer.Option(help="Frames of each source, at most.", rich_help_panel=_INPUT)
     ] = None,
+    detect_every: Annotated[
+        str,
+        typer.Option(
+            metavar="K|auto",
+            help="Detect in every K-th frame of a camera and bridge the others; auto: where somebody is in doubt.",
+            rich_help_panel=_TRACKING,
+        ),
+    ] = "1",
+    overlap: Annotated[
+        bool,
+        typer.Option(
+            "--overlap/--plain-order",
+            help="Look at the next frames while these are tracked; the results are the same.",
+            rich_help_panel=_TRACKING,
+        ),
+    ] = True,
     video: Annotated[
         bool, typer.Option("--video/--no-video", help="Write an annotated video per camera.", rich_help_panel=_OUTPUT)
     ] = True,
@@ -235,7 +251,7 @@ def track(
     """Track people through one or many videos and give each person one identity across all cameras."""
     from apps.build import class_numbers
     from apps.settings import OutputSettings, TrackSettings
-    from apps.validation import checked, parse_options
+    from apps.validation import checked, detect_every_of, parse_options
 
     parameters = parse_options(tracker_option or [], "--tracker-option")
     if tracker_parameters is not None:
@@ -261,12 +277,14 @@ def track(
         stride=stride,
         max_frames=max_frames,
         seed=seed,
+        overlap=overlap,
         gallery=gallery,
         pipeline={
             "tracker": tracker,
             "tracker_parameters": parameters,
             "identities": {"false_match_rate": false_match_rate, "views": views, "handover": handover},
             "floor": floor,
+            "detect_every": detect_every_of(detect_every),
         },
     )
     outputs = checked(

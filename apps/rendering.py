@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
@@ -24,7 +26,10 @@ _LARGEST_WITH_PLAN = (1920, 1080)
 
 
 class Renderer:
-    """Draws frames as they come and writes them.
+    """Draws frames as they come and writes them, those of different cameras at the same time.
+
+    A camera's frame is drawn and encoded in a thread while the caller goes on; there is never more than one of each
+    camera under way, so that nothing queues up. What goes wrong with one is raised by the next call.
 
     Args:
         names: cameras in the order of the mosaic.
@@ -63,7 +68,12 @@ class Renderer:
         self._privacy = None if blurring is None else PrivacyFilter(blurring)
         self._writers: dict[str, VideoWriter] = {}
         self._mosaic_writer: VideoWriter | None = None
+        # What a thread has drawn is looked at by others only once it is done.
         self._latest: dict[str, NDArray[np.uint8]] = {}
+        self._threads = ThreadPoolExecutor(max(min(len(self.names), os.cpu_count() or 1), 1), "draw")
+        self._under_way: dict[str, Future[None]] = {}
+        # Encoders that run beside each other need no threads of their own.
+        self._encoder_threads = 1 if len(self._video_paths) > 1 else 0
         self._ended: set[str] = set()
 
     def __enter__(self) -> Renderer:
@@ -72,12 +82,29 @@ class Renderer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            if kind is None:
+                self._wait_for_all()
+        except BaseException:
+            self._finish(whole=False)
+            raise
+        self._finish(whole=kind is None)
+
+    def _finish(self, *, whole: bool) -> None:
+        """Close all videos, or give them up."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
         writers = [*self._writers.values(), *([self._mosaic_writer] if self._mosaic_writer else [])]
         for writer in writers:
-            if kind is None:
+            if whole:
                 writer.close()
             else:
                 writer.abort()
+
+    def _wait_for_all(self) -> None:
+        """Wait until all frames are drawn; raise what went wrong with one."""
+        while self._under_way:
+            _, drawing = self._under_way.popitem()
+            drawing.result()
 
     def camera_ended(self, name: str) -> None:
         """Show a camera as ended in the mosaic from now on."""
@@ -90,7 +117,7 @@ class Renderer:
         identities: NDArray[np.int64],
         detected: NDArray[np.float32] | None = None,
     ) -> None:
-        """Draw one camera's frame; tracks without identity (0) get a box and no label.
+        """Have one camera's frame drawn; tracks without identity (0) get a box and no label.
 
         Args:
             frame: the frame; without image nothing is drawn.
@@ -100,7 +127,21 @@ class Renderer:
         """
         if frame.image is None:
             return
-        picture = frame.image
+        before = self._under_way.pop(frame.camera, None)
+        if before is not None:
+            before.result()
+        self._under_way[frame.camera] = self._threads.submit(
+            self._draw, frame, frame.image, boxes, identities, detected
+        )
+
+    def _draw(
+        self,
+        frame: Frame,
+        picture: NDArray[np.uint8],
+        boxes: NDArray[np.float32],
+        identities: NDArray[np.int64],
+        detected: NDArray[np.float32] | None,
+    ) -> None:
         if self._privacy is not None:
             everybody = boxes if detected is None else np.concatenate([boxes, detected])
             picture = self._privacy.apply(frame.camera, frame.time, picture, everybody)
@@ -116,7 +157,9 @@ class Renderer:
             writer = self._writers.get(frame.camera)
             if writer is None:
                 size = (image.shape[1], image.shape[0])
-                writer = self._writers[frame.camera] = VideoWriter(path, size, self._rates[frame.camera])
+                writer = self._writers[frame.camera] = VideoWriter(
+                    path, size, self._rates[frame.camera], threads=self._encoder_threads
+                )
             writer.write(image, frame.time)
 
     def draw_floor(self, people: PeopleOnFloor) -> None:
@@ -125,7 +168,10 @@ class Renderer:
 
     def finish_instant(self, time: float) -> None:
         """All cameras' frames of one instant have been drawn: write the mosaic."""
-        if not self._keep_mosaic or not self._latest:
+        if not self._keep_mosaic:
+            return
+        self._wait_for_all()
+        if not self._latest:
             return
         names, images = list(self.names), [self._latest.get(name) for name in self.names]
         states = ["ended" if name in self._ended else None for name in self.names]

@@ -43,6 +43,8 @@ class RunReport:
     shared_identities: int
     frames: Mapping[str, int]
     seconds: float
+    #: of these, until models and sources were ready
+    start_seconds: float
     render_seconds: float
     interrupted: bool
     warnings: Sequence[str]
@@ -92,6 +94,7 @@ def run_record(
             for camera, source in zip(cameras, sources)
         ],
         "frames": sum(report.frames.values()),
+        "frames_detected": times.looked_at,
         "crops_embedded": times.crops,
         "identities": report.identities,
         "identities_in_several_cameras": report.shared_identities,
@@ -104,6 +107,7 @@ def run_record(
         "recalled_from_earlier_runs": len(earlier.recalled),
         "video_identities": "as known at the time" if any(source.is_live for source in sources) else "final",
         "seconds": round(report.seconds, 3),
+        "start_seconds": round(report.start_seconds, 3),
         "stages": {
             name: {
                 "seconds": round(seconds, 3),

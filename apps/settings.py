@@ -69,6 +69,8 @@ class TrackSettings(BaseModel):
     stride: int = Field(default=1, ge=1)
     max_frames: int | None = Field(default=None, ge=1)
     seed: int = 0
+    #: look at the next frames while these are thought about; results are the same either way
+    overlap: bool = True
     gallery: Path | None = None
     pipeline: PipelineSettings = PipelineSettings()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +26,8 @@ from apps.track_run import TrackRun
 from apps.track_zones import ZONE_FILES, ZoneCounter, check_zones
 from apps.window import check_window
 from reid_models.errors import InputError as EmbedderInputError
+from tracker.ahead import ahead
+from tracker.cross_camera.events import Event
 from tracker.errors import InputError
 from tracker.floor.people import FloorPeople
 from tracker.floor.pipeline import FloorPipeline
@@ -42,6 +46,7 @@ from tracker.storage.results import (
     write_tracks_jsonl,
 )
 from tracker.video.cameras import CameraSettings, cameras_and_transitions, entries_from_sources
+from tracker.video.frames import Frame
 from tracker.video.privacy import PrivacyFilter
 from tracker.video.sources import open_source
 from tracker.video.synchronizer import synchronize
@@ -182,6 +187,7 @@ def _needs_images(settings: TrackSettings, outputs: OutputSettings) -> bool:
 def _analyse(run: TrackRun, stop: StopRequest) -> None:
     """Detect, embed, track and identify until the sources end, or something breaks it off, which the run notes."""
     totals = {source.name: source.frame_count for source in run.sources}
+    run.began = time.time()
     live = live_renderer(run)
     with contextlib.ExitStack() as stack:
         progress = stack.enter_context(CameraProgress("track", totals, run.console))
@@ -190,9 +196,12 @@ def _analyse(run: TrackRun, stop: StopRequest) -> None:
         instants = synchronize(run.sources)
         stack.callback(instants.close)  # type: ignore[attr-defined]
         index_of = {name: index for index, name in enumerate(run.names)}
+        steps = ahead(instants, _looker(run), overlap=run.settings.overlap and not run.has_live_source)
+        # Closed before the sources are: who looks ahead may still be reading.
+        stack.callback(steps.close)
         try:
-            for frames in instants:
-                results, events = run.pipeline.step(frames)
+            for frames, decide in steps:
+                results, events = decide()
                 run.events.add(events)
                 if isinstance(run.pipeline, FloorPipeline) and run.pipeline.people is not None:
                     _record_floor(run, min(frame.time for frame in frames), frames[0].index, run.pipeline.people)
@@ -214,6 +223,18 @@ def _analyse(run: TrackRun, stop: StopRequest) -> None:
     for source in run.sources:
         for warning in source.warnings:
             run.notices.warn(warning)
+
+
+def _looker(run: TrackRun) -> Callable[[list[Frame]], Callable[[], tuple[list[CameraResult], list[Event]]]]:
+    """Return what looks at an instant's frames and returns how to decide, in its turn, what they mean."""
+    pipeline = run.pipeline
+
+    def look(frames: list[Frame]) -> Callable[[], tuple[list[CameraResult], list[Event]]]:
+        if isinstance(pipeline, FloorPipeline):
+            return partial(pipeline.decide, pipeline.see(frames))
+        return partial(pipeline.decide, pipeline.see(frames))
+
+    return look
 
 
 def _record(run: TrackRun, camera: int, result: CameraResult) -> None:
@@ -291,6 +312,7 @@ def _write_results(run: TrackRun, stop: StopRequest, started: float) -> RunRepor
         shared_identities=sum(len(record.cameras) > 1 for record in records),
         frames=run.frame_counts,
         seconds=time.time() - started,
+        start_seconds=run.began - started,
         render_seconds=rendered,
         interrupted=run.interrupted,
         warnings=run.notices.warnings,

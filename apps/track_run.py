@@ -53,6 +53,8 @@ class TrackRun:
     zones: ZoneCounter | None = None
     #: hides people in crops
     privacy: PrivacyFilter | None = None
+    #: when models and sources were ready
+    began: float = 0.0
     interrupted: bool = False
     failure: InputError | None = None
     last_frame: dict[str, int] = field(default_factory=dict)

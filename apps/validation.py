@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from tracker.errors import InputError
 
-__all__ = ["checked", "parse_options"]
+__all__ = ["checked", "detect_every_of", "parse_options"]
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -55,3 +55,20 @@ def parse_options(options: Sequence[str], name: str) -> dict[str, Any]:
         except yaml.YAMLError:
             values[key.strip()] = text
     return values
+
+
+def detect_every_of(text: str) -> int | str:
+    """Return what ``--detect-every`` says: a number of frames, at least 1, or ``auto``.
+
+    Raises:
+        InputError: something else.
+    """
+    if text.strip().lower() == "auto":
+        return "auto"
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise InputError(f"--detect-every is {text!r}: give 1 for every frame, 2 for every second one, …, or auto")
+    return number

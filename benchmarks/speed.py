@@ -108,6 +108,88 @@ def ranking(
         write_markdown(markdown, markdown_table(header, lines) + "\n" + remarks)
 
 
+@app.command("end-to-end")
+def end_to_end(
+    room: Annotated[Path, typer.Option(help="Folder of multicam simulate.")],
+    variants: Annotated[
+        str, typer.Option(help="Ways to run multicam track, separated by commas; all: all of them.")
+    ] = "views,floor,floor-auto,floor-video",
+    repeats: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 3,
+    usual: Annotated[bool, typer.Option(help="Also measure the usual stack.")] = True,
+    json: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the table as Markdown.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """From videos to results: multicam track and the usual stack on the simulated room, turn by turn."""
+    from benchmarks.end_to_end import VARIANTS, compare_end_to_end, end_to_end_table
+    from benchmarks.report import make_report, markdown_table, write_json, write_markdown
+
+    names = list(VARIANTS) if variants == "all" else [name.strip() for name in variants.split(",") if name.strip()]
+    with _progress_bar(quiet) as bar:
+        task = bar.add_task("runs", total=repeats * (len(names) + usual))
+
+        def advance(step: str) -> None:
+            bar.update(task, description=step, advance=1)
+
+        found = compare_end_to_end(room, names, repeats=repeats, with_usual=usual, advance=advance)
+    report = make_report("speed end-to-end", found["settings"], found["rows"])
+    header, lines = end_to_end_table(report["rows"])
+    remarks = (
+        f"{found['settings']['video_seconds']:g} s of video per camera. Frames of all cameras; clocks start when the "
+        "networks are loaded. IDF1, MOTA: means over the cameras, percent; together: one identity per person in all "
+        f"cameras, which the usual stack does not attempt. × usual: median of the repeats' ratios.\n\n"
+        f"{machine_line(report['machine'], 'Frames/s')}"
+    )
+    print_table("From videos to results, simulated room", header, lines, remarks)
+    if json is not None:
+        write_json(json, report)
+    if markdown is not None:
+        write_markdown(markdown, markdown_table(header, lines) + "\n" + remarks)
+
+
+@app.command()
+def scaling(
+    cameras: Annotated[str, typer.Option(help="Numbers of cameras.")] = "1,2,4,8,16",
+    people: Annotated[str, typer.Option(help="Numbers of people in each camera.")] = "2,10,30,100,200",
+    at_people: Annotated[int, typer.Option(min=1, help="People in each camera while cameras vary.")] = 10,
+    at_cameras: Annotated[int, typer.Option(min=1, help="Cameras while people vary.")] = 4,
+    instants: Annotated[int, typer.Option(min=20, help="Instants of a run.")] = 90,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the streams.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the table as Markdown.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """How the time of an instant grows with cameras and people; neither pixels nor networks."""
+    from benchmarks.pipeline_scaling import measure_scaling, scaling_table
+    from benchmarks.report import make_report, markdown_table, write_json, write_markdown
+
+    counts, crowds = _whole_numbers(cameras, "--cameras"), _whole_numbers(people, "--people")
+    points = {(count, at_people) for count in counts} | {(at_cameras, count) for count in crowds}
+    with _progress_bar(quiet) as bar:
+        task = bar.add_task("runs", total=repeats * len(points))
+
+        def advance(step: str) -> None:
+            bar.update(task, description=step, advance=1)
+
+        found = measure_scaling(
+            cameras=counts, people=crowds, at_people=at_people, at_cameras=at_cameras, instants=instants,
+            repeats=repeats, seed=seed, advance=advance,
+        )  # fmt: skip
+    report = make_report("speed scaling", found["settings"], found["rows"])
+    header, lines = scaling_table(report["rows"])
+    ratio = found["settings"]["ratio_16_to_4"]
+    said = "" if ratio is None else (
+        f"16 cameras take {ratio:.2f} times as long as 4 (target: at most {found['settings']['ratio_target']:g}). "
+    )  # fmt: skip
+    remarks = f"{said}{machine_line(report['machine'])}"
+    print_table("One instant of all cameras: tracks and identities", header, lines, remarks)
+    if json is not None:
+        write_json(json, report)
+    if markdown is not None:
+        write_markdown(markdown, markdown_table(header, lines) + "\n" + remarks)
+
+
 def tracker_table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Return header and lines of the table that is printed: ours and the peer's side by side."""
     header = ["tracker", "people", "ms/frame", "peer ms/frame", "times faster", "target"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,12 @@ from tracker.cross_camera.events import Event
 from tracker.cross_camera.identities import Identities
 from tracker.cross_camera.identity_settings import CameraObservations, IdentitySettings
 from tracker.detections import Detections
+from tracker.detector_stride import DetectorStride, in_doubt
 from tracker.errors import InputError
 from tracker.floor.settings import FloorSettings
 from tracker.protocols import Detector, Embedder
 from tracker.single_camera import create_tracker
+from tracker.single_camera.expectation import expected_tracks
 from tracker.tracks import Tracks
 from tracker.video.frames import Frame
 
@@ -31,6 +33,7 @@ __all__ = [
     "PipelineSettings",
     "StageTimes",
     "crop_of",
+    "looked_at",
 ]
 
 
@@ -58,6 +61,11 @@ class PipelineSettings(BaseModel):
         default="auto", pattern="^(auto|off)$", description="auto: on the floor, if all cameras are calibrated"
     )
     floor_settings: FloorSettings = FloorSettings()
+    detect_every: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        default=1,
+        description="a detector looks at every K-th frame of a camera, the filter bridges the others; auto: at those "
+        "in which somebody is in doubt, and at every fourth",
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +92,8 @@ class StageTimes:
     track: float = 0.0
     identify: float = 0.0
     frames: int = 0
+    #: frames that a detector looked at
+    looked_at: int = 0
     crops: int = 0
 
 
@@ -98,6 +108,8 @@ class _Prepared:
     tracks: Tracks = field(default_factory=Tracks.empty)
     features: NDArray[np.float32] | None = None
     wanted: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    #: whether a detector looked at it
+    looked_at: bool = True
 
 
 class CameraPipeline:
@@ -137,7 +149,10 @@ class CameraPipeline:
         return _Prepared(frame, detections, qualities, size)
 
     def track(self, prepared: _Prepared) -> None:
-        """Run the tracker."""
+        """Run the tracker, or ask it where people are expected, if no detector looked."""
+        if not prepared.looked_at:
+            prepared.tracks = expected_tracks(self.tracker, prepared.frame.time)
+            return
         detections = prepared.detections
         if prepared.features is not None and self.uses_features:
             detections = detections.with_features(prepared.features)
@@ -197,6 +212,9 @@ class MultiCameraPipeline:
             camera_bias=bool(getattr(embedder, "camera_bias", False)),
         )
         self.times = StageTimes()
+        self.stride = DetectorStride(list(cameras), self.settings.detect_every)
+        #: whether crops are embedded by ``see``: False where which ones depends on what was decided before
+        self.embeds_ahead = True
 
     def step(self, frames: Sequence[Frame]) -> tuple[list[CameraResult], list[Event]]:
         """Process the frames of one instant, at most one per camera; return what each showed, and what happened.
@@ -204,17 +222,38 @@ class MultiCameraPipeline:
         Raises:
             InputError: a detector or embedder cannot use what it was given.
         """
+        return self.decide(self.see(frames))
+
+    def see(self, frames: Sequence[Frame]) -> list[_Prepared]:
+        """Do of ``step`` what needs nothing of earlier instants: detect people, and embed those whose trackers ask.
+
+        May be called in another thread while ``decide`` is busy with the instant before (``tracker.ahead``).
+
+        Raises:
+            InputError: a detector or embedder cannot use what it was given.
+        """
         started = perf_counter()
-        detections = self.detector.detect(frames)
+        looked, detections = looked_at(self.detector, self.stride, frames)
         started = self._clock("detect", started)
-        steps = [
-            (self.cameras[frame.camera], self.cameras[frame.camera].prepare(frame, found))
-            for frame, found in zip(frames, detections)
-        ]
-        self._embed(
-            [(camera, step, np.flatnonzero(step.qualities > 0)) for camera, step in steps if camera.uses_features]
-        )
-        started = self._clock("embed", started)
+        steps = [self.cameras[frame.camera].prepare(frame, found) for frame, found in zip(frames, detections)]
+        for step, one in zip(steps, looked):
+            step.looked_at = one
+        if self.embeds_ahead:
+            self._embed_for_trackers(steps)
+        self._clock("embed", started)
+        return steps
+
+    def decide(self, seen: Sequence[_Prepared]) -> tuple[list[CameraResult], list[Event]]:
+        """Do the rest of ``step`` with what ``see`` returned, in the order of the instants.
+
+        Raises:
+            InputError: an embedder cannot use what it was given.
+        """
+        started = perf_counter()
+        if not self.embeds_ahead:
+            self._embed_for_trackers(seen)
+            started = self._clock("embed", started)
+        steps = [(self.cameras[step.frame.camera], step) for step in seen]
         for camera, step in steps:
             camera.track(step)
         started = self._clock("track", started)
@@ -228,7 +267,11 @@ class MultiCameraPipeline:
             known = self.identity_of(camera.name, step.tracks.ids, now)
             results.append(CameraResult(step.frame, step.detections, step.tracks, known, observed.qualities))
         self._clock("identify", started)
-        self.times.frames += len(frames)
+        self.times.frames += len(steps)
+        self.times.looked_at += sum(step.looked_at for step in seen)
+        if self.settings.detect_every == "auto":
+            unsure = [camera.name for camera, step in steps if in_doubt(camera.tracker, step.frame.time)]
+            self.stride.decided(unsure)
         return results, events
 
     def finish(self) -> list[Event]:
@@ -246,6 +289,14 @@ class MultiCameraPipeline:
         now = perf_counter()
         setattr(self.times, stage, getattr(self.times, stage) + now - started)
         return now
+
+    def _embed_for_trackers(self, steps: Sequence[_Prepared]) -> None:
+        """Embed all crops of those cameras whose trackers compare looks."""
+        cameras = [self.cameras[step.frame.camera] for step in steps]
+        self._embed([
+            (camera, step, np.flatnonzero(step.qualities > 0))
+            for camera, step in zip(cameras, steps) if camera.uses_features
+        ])  # fmt: skip
 
     def _embed(self, wanted: Sequence[tuple[CameraPipeline, _Prepared, NDArray[np.int64]]]) -> None:
         """Embed the wanted detections of all cameras in one batch."""
@@ -267,6 +318,16 @@ class MultiCameraPipeline:
             step.features = np.full((len(step.detections), vectors.shape[1]), np.nan, np.float32)
             step.features[rows] = vectors[start : start + len(rows)]
             start += len(rows)
+
+
+def looked_at(
+    detector: Detector, stride: DetectorStride, frames: Sequence[Frame]
+) -> tuple[list[bool], list[Detections]]:
+    """Have a detector look at some of an instant's frames; return at which, and what is in each."""
+    looked = stride.chosen([frame.camera for frame in frames])
+    wanted = [frame for frame, one in zip(frames, looked) if one]
+    found = iter(detector.detect(wanted) if wanted else [])
+    return looked, [next(found) if one else Detections.empty() for one in looked]
 
 
 def crop_of(image: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -300,5 +361,5 @@ def _observations(camera: CameraPipeline, step: _Prepared) -> CameraObservations
         features,
         qualities,
         step.size,
-        camera.tracker.removed_ids,
+        camera.tracker.removed_ids if step.looked_at else np.zeros(0, np.int64),
     )

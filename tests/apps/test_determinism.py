@@ -16,13 +16,14 @@ from tests.apps.conftest import Studio
 def test_the_same_command_gives_the_same_bytes(
     studio: Studio, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In another process, whose sets and dictionaries are hashed otherwise, and with one thread for each library."""
+    """In another process, whose sets and dictionaries are hashed otherwise, with one thread for each library, and
+    without looking ahead."""
     monkeypatch.setenv("PYTHONHASHSEED", "12345")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     folder = tmp_path / "out"
     given = (
         "track", studio.corridor, studio.hall, "-o", folder, "--detector", studio.detections,
-        "--mosaic", "--save-crops", "--trails", "--quiet",
+        "--mosaic", "--save-crops", "--trails", "--quiet", "--plain-order",
     )  # fmt: skip
     with ended(process(*given, stdout=subprocess.DEVNULL)) as run:
         assert run.wait(timeout=600) == 0
@@ -34,8 +35,9 @@ def test_the_same_command_gives_the_same_bytes(
     assert [name for name in first if first[name] != second.get(name)] == []
     assert first.keys() == second.keys()
     for record in records:
-        for varying in ("seconds", "stages", "frames_per_second"):
+        for varying in ("seconds", "start_seconds", "stages", "frames_per_second"):
             assert record.pop(varying)
+    assert [record["settings"].pop("overlap") for record in records] == [True, False]
     assert records[0] == records[1]
 
 

@@ -22,7 +22,7 @@ from tracker.floor.posture import (
     usual_odds,
 )
 from tracker.floor.settings import FloorSettings
-from tracker.floor.view import look
+from tracker.floor.view import UPRIGHT, WITH_KNEES, Bodies, predicted_boxes
 from tracker.geometry.floor_camera import FloorCamera
 from tracker.geometry.person_shape import SEAT_BEHIND, SEATED
 
@@ -97,29 +97,39 @@ def arrivals(
     mean, cov = origin, np.broadcast_to(np.linalg.inv(prior), (count, 5, 5))
     for _ in range(2):
         mean, cov = _estimate(mean, sitting, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale)
+    to_come = len(names)
     for name, found in boxes.items():
-        view = view_of(name, mean, sitting)
-        chance = view.chance(detectors.rate)
+        # Whoever comes to nothing with all that the cameras to come may say is not looked into further.
+        alive = score + _MOST_EVIDENCE * to_come >= _LEAST
+        if not alive.any():
+            return []
+        if not alive.all():
+            mean, cov, score, sitting, origin = (part[alive] for part in (mean, cov, score, sitting, origin))
+            taken = {other: rows[alive] for other, rows in taken.items()}
+            case_of = {other: cases[alive] for other, cases in case_of.items()}
+        to_come -= len(left[name]) > 0
         others = np.flatnonzero(taken[name] < 0)
+        view = view_of(name, mean[others], sitting[others])
+        chance = view.chance(detectors.rate)
         rows = left[name]
         missed = np.log1p(-chance) * _MISS
         if len(rows):
-            density, cases, _, sits = view.likelihood(cov, found[rows], settings, detectors.scale)
+            density, cases, _, sits = view.likelihood(cov[others], found[rows], settings, detectors.scale)
             fit = density - found.log_clutter + np.log(chance)[:, None] - np.maximum(0, explained[name][rows])
             best = fit.argmax(axis=1)
-            value = fit[np.arange(count), best]
-            good = others[value[others] > missed[others]]
-            taken[name][good] = rows[best[good]]
-            case_of[name][good] = cases[good, best[good]]
-            sitting[good] += sits[good, best[good]]
-            score[good] += np.minimum(value[good], _MOST_EVIDENCE)
-            rest = others[value[others] <= missed[others]]
-            score[rest] += missed[rest]
+            value = fit[np.arange(len(others)), best]
+            fine = value > missed
+            good, chosen = others[fine], best[fine]
+            taken[name][good] = rows[chosen]
+            case_of[name][good] = cases[fine, chosen]
+            sitting[good] += sits[fine, chosen]
+            score[good] += np.minimum(value[fine], _MOST_EVIDENCE)
+            score[others[~fine]] += missed[~fine]
             mean, cov = _estimate(
                 mean, sitting, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale
             )
         else:
-            score[others] += missed[others]
+            score[others] += missed
     mean, cov = _estimate(mean, sitting, origin, prior, boxes, taken, case_of, view_of, settings, detectors.scale)
     possible: NDArray[np.bool_] = np.asarray(np.isfinite(mean).all(axis=1))
     possible[possible] = rate_of(mean[possible, :2]) > 0
@@ -165,52 +175,50 @@ class _Seeds:
 
 def _seeds(camera: FloorCamera, boxes: Boxes, rows: NDArray[np.intp], settings: FloorSettings, scale: float) -> _Seeds:
     """Read each of the boxes as somebody who stands, who sits, and of whom the feet are hidden."""
-    sides = boxes.sides[rows]
+    sides, count = boxes.sides[rows], len(rows)
     middle = (sides[:, 0] + sides[:, 2]) / 2
-    usual = usual_odds(settings)
-    parts = []
-    # Who stands, who sits with knees that are not seen, and with knees in each direction.
-    for shape in range(-1, len(USUAL_SHAPES)):
-        low = shape >= 0
-        kept = ~(boxes.bottom_cut[rows] | boxes.top_cut[rows])
-        places = camera.to_floor(np.column_stack([middle, sides[:, 3]]), maximum_distance=_FARTHEST)
-        states = np.column_stack([places, np.zeros((len(rows), 2)), np.full(len(rows), settings.person_height)])
-        view = look(
-            camera, states, np.zeros(len(rows), bool), share=SEATED_SHARE if shape == 0 else 1.0,
-            slack=SEATED_SLACK if low else 0.0, facing=np.full(len(rows), FACING[shape - 1]) if shape > 0 else None,
-        )  # fmt: skip
-        with np.errstate(invalid="ignore", divide="ignore"):
-            per_metre = view.jacobian[:, 1, 2]
-            tall = view.boxes[:, 3] - view.boxes[:, 1]
-            noise = (
-                scale * np.hypot(settings.top_noise, settings.bottom_noise) * tall
-            ) ** 2 + 2 * settings.pixel_noise**2
-            variance = settings.height_deviation**2 + view.slack**2 + noise / per_metre**2
-            off = (sides[:, 1] - view.boxes[:, 1]) / per_metre
-            fit = -0.5 * off**2 / variance + (0.0 if low else np.log1p(-settings.hidden_feet))
-        odds = usual + 2.0 if low else usual - 2.0
-        habit = np.log(sitting_chance(np.array(usual if low else -usual))) + (USUAL_SHAPES[shape] if low else 0.0)
-        fit = fit + habit
-        case = HEAD_AND_FEET + SEATED_CASES * (1 + shape)
-        parts.append((places, np.where(kept, fit, -np.inf), case, odds, max(shape, 0)))
-        # Where the head is says where they are, if nobody sees their feet.
-        share = (SEATED_SHARE if shape == 0 else SEATED[-1][0]) if low else 1.0
-        heads = camera.to_floor(
-            np.column_stack([middle, sides[:, 1]]), share * settings.person_height, maximum_distance=_FARTHEST
-        )
-        if shape > 0:
-            ahead = np.array([np.cos(FACING[shape - 1]), np.sin(FACING[shape - 1])])
-            heads = heads + SEAT_BEHIND * settings.person_height * ahead
-        fit = np.where(boxes.bottom_cut[rows], 0.0, np.log(settings.hidden_feet)) + habit
-        case = NO_FEET + SEATED_CASES * (1 + shape)
-        parts.append((heads, np.where(boxes.top_cut[rows], -np.inf, fit), case, odds, max(shape, 0)))
+    # Who stands, who sits with knees that are not seen, and with knees in each direction: each row is one of these.
+    shapes = np.arange(-1, len(USUAL_SHAPES))[:, None]
+    ways, low, knees = len(shapes), shapes >= 0, shapes > 0
+    facing = FACING[np.maximum(shapes - 1, 0)]
+    usual, tall_people = usual_odds(settings), settings.person_height
+    habit = np.where(low, np.log(sitting_chance(np.array(usual))), np.log(sitting_chance(np.array(-usual))))
+    habit = habit + np.where(low, USUAL_SHAPES[np.maximum(shapes, 0)], 0.0)
+    feet = camera.to_floor(np.column_stack([middle, sides[:, 3]]), maximum_distance=_FARTHEST)
+    feet = np.broadcast_to(feet, (ways, count, 2))
+    each = np.broadcast_to(shapes, (ways, count)).ravel()
+    bodies = Bodies(
+        feet.reshape(-1, 2), np.full(len(each), tall_people), np.where(each == 0, SEATED_SHARE, 1.0),
+        np.where(each >= 0, SEATED_SLACK, 0.0), np.where(each > 0, WITH_KNEES, UPRIGHT),
+        np.broadcast_to(facing, (ways, count)).ravel(),
+    )  # fmt: skip
+    box, slope = predicted_boxes(camera, bodies)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        per_metre = slope[:, 1, 2]
+        tall = box[:, 3] - box[:, 1]
+        noise = (scale * np.hypot(settings.top_noise, settings.bottom_noise) * tall) ** 2 + 2 * settings.pixel_noise**2
+        variance = settings.height_deviation**2 + bodies.slack**2 + noise / per_metre**2
+        off = (np.tile(sides[:, 1], ways) - box[:, 1]) / per_metre
+        fit = (-0.5 * off**2 / variance).reshape(ways, count) + np.where(low, 0.0, np.log1p(-settings.hidden_feet))
+    fit_feet = np.where(boxes.bottom_cut[rows] | boxes.top_cut[rows], -np.inf, fit + habit)
+    # Where the head is says where they are, if nobody sees their feet.
+    shares = np.where(knees, SEATED[-1][0], np.where(low, SEATED_SHARE, 1.0))
+    heads = camera.to_floor(
+        np.tile(np.column_stack([middle, sides[:, 1]]), (ways, 1)), np.repeat(shares.ravel() * tall_people, count),
+        maximum_distance=_FARTHEST,
+    ).reshape(ways, count, 2)  # fmt: skip
+    ahead = np.stack([np.cos(facing), np.sin(facing)], axis=-1)
+    heads = heads + np.where(knees[..., None], SEAT_BEHIND * tall_people * ahead, 0.0)
+    fit_heads = np.where(boxes.bottom_cut[rows], 0.0, np.log(settings.hidden_feet)) + habit
+    fit_heads = np.where(boxes.top_cut[rows], -np.inf, fit_heads)
+    cases = SEATED_CASES * (1 + shapes) + np.array([HEAD_AND_FEET, NO_FEET])
     everything = _Seeds(
-        np.concatenate([part[0] for part in parts]),
-        np.tile(np.asarray(rows, np.int64), len(parts)),
-        np.repeat([part[2] for part in parts], len(rows)),
-        np.repeat([part[3] for part in parts], len(rows)),
-        np.repeat([part[4] for part in parts], len(rows)),
-        np.concatenate([part[1] for part in parts]),
+        np.stack([feet, heads], axis=1).reshape(-1, 2),
+        np.tile(np.asarray(rows, np.int64), 2 * ways),
+        np.repeat(cases.ravel(), count),
+        np.repeat(np.where(low, usual + 2.0, usual - 2.0).ravel(), 2 * count),
+        np.repeat(np.maximum(shapes, 0).ravel(), 2 * count),
+        np.stack([fit_feet, fit_heads], axis=1).ravel(),
     )
     fine = np.isfinite(everything.places).all(axis=1) & (everything.fit > _UNLIKE)
     return everything[fine]

@@ -91,30 +91,18 @@ def measured_boxes(sides: Array, width: int, height: int, false_alarms: float) -
     )
 
 
-def _sides(view: View) -> tuple[Array, Array]:
-    """Return predicted (N, 3, 3) (what is across: middle, left, right) and derivatives (N, 3, 3, 3)."""
-    across = view.boxes[:, [0, 2]] @ _ACROSS.T
-    values = np.stack([across, *(np.repeat(view.boxes[:, [side]], 3, axis=1) for side in (1, 3))], axis=-1)
-    by_state = np.einsum("ka,nas->nks", _ACROSS, view.jacobian[:, [0, 2]])
-    others = [np.repeat(view.jacobian[:, None, side], 3, axis=1) for side in (1, 3)]
-    return values, np.stack([by_state, *others], axis=2)
-
-
-def _noise(view: View, derivatives: Array, settings: FloorSettings, scale: float) -> Array:
-    """Return the covariance (N, 3, 3, 3) of a box's sides about the person's, square pixels."""
+def _noise(view: View, settings: FloorSettings, scale: float) -> Array:
+    """Return variances (N, 3) of a box's sides (middle, top, bottom) about the person's, square pixels."""
     tall = (view.boxes[:, 3] - view.boxes[:, 1])[:, None]
     shares = scale * np.array([settings.center_noise, settings.top_noise, settings.bottom_noise])
-    variances = (shares * tall) ** 2 + settings.pixel_noise**2
-    kinds = np.repeat(variances[:, None], 3, axis=1)
-    kinds[:, 1:, 0] *= 4  # arms and legs: one side moves more than the middle
-    noise = np.zeros((*kinds.shape, 3))
-    noise[..., range(3), range(3)] = kinds
-    on_floor, upright = derivatives[..., :2], derivatives[..., 2:] * view.slack[:, None, None, None]
-    return (
-        noise
-        + settings.floor_noise**2 * on_floor @ np.swapaxes(on_floor, -1, -2)
-        + upright @ np.swapaxes(upright, -1, -2)
-    )
+    return np.asarray((shares * tall) ** 2 + settings.pixel_noise**2, np.float64)
+
+
+def _uncertain(view: View, settings: FloorSettings) -> Array:
+    """Return (N, 3) the variances of x, y and height that stand for calibration and posture, square metres."""
+    result = np.full((len(view.slack), 3), settings.floor_noise**2)
+    result[:, 2] = view.slack**2
+    return result
 
 
 def box_log_likelihood(
@@ -132,80 +120,100 @@ def box_log_likelihood(
 
     A side that is not believed may be anywhere along the predicted height; ``-inf`` where nothing can be said.
     """
-    values, derivatives = _sides(view)
-    state = covariance[:, [[0], [1], [4]], [0, 1, 4]]
-    spread = derivatives @ state[:, None] @ np.swapaxes(derivatives, -1, -2) + _noise(
-        view, derivatives, settings, scale
-    )
-    tall = view.boxes[:, 3] - view.boxes[:, 1]
-    count, found = len(values), len(boxes)
+    count, found = len(view.boxes), len(boxes)
     if not count or not found:
         nothing = np.zeros((count, found))
         return nothing, nothing.astype(np.int64), nothing
-    log_tall = np.log(np.where(np.isfinite(tall), tall, 1.0))
-    deviations = np.sqrt(np.maximum(spread[:, 0, range(3), range(3)], 1e-9))
-    rows = np.maximum(boxes.across, 0)
-    off = boxes.values - values[:, rows]
-    believed = np.repeat(_BELIEVED[:, None], found, axis=1)
-    believed[..., 0] &= boxes.across >= 0
-    roughness = np.zeros((len(CASES), count, 1, 3))
-    roughness[ROUGHLY] = ((_ROUGH * tall[:, None]) ** 2)[:, None]
-    distance, log_determinant = _fit(off, spread[:, rows], roughness, believed[:, None])
-    sides = believed.sum(axis=-1)[:, None]
-    density = -0.5 * (distance + log_determinant + sides * _LOG_2PI) - (3 - sides) * log_tall[:, None]
-    density += _log_chances(view, boxes, off, deviations, settings)
+    predicted = view.boxes
+    tall = predicted[:, 3] - predicted[:, 1]
+    state = covariance[:, [[0], [1], [4]], [0, 1, 4]]
+    state[:, range(3), range(3)] += _uncertain(view, settings)
+    # The covariance of all four sides of each box; what is across mixes two of them.
+    spread = view.jacobian @ state @ np.swapaxes(view.jacobian, 1, 2)
+    noise = _noise(view, settings, scale)
+    kinds = np.maximum(boxes.across, 0)
+    left, right = _ACROSS[kinds].T
+    across = boxes.across >= 0
+    off_across = np.where(across, boxes.values[:, 0] - (predicted[:, [0, 2]] @ _ACROSS[kinds].T), 0.0)
+    off_top = boxes.values[:, 1] - predicted[:, 1, None]
+    off_bottom = boxes.values[:, 2] - predicted[:, 3, None]
+    s = spread[..., None]
+    # Arms and legs: one side moves more than the middle.
+    a = s[:, 0, 0] * left**2 + 2 * s[:, 0, 2] * (left * right) + s[:, 2, 2] * right**2
+    a = a + noise[:, :1] * np.where(kinds > 0, 4.0, 1.0)
+    b = np.where(across, s[:, 0, 1] * left + s[:, 1, 2] * right, 0.0)
+    c = np.where(across, s[:, 0, 3] * left + s[:, 2, 3] * right, 0.0)
+    d, e, f = s[:, 1, 1] + noise[:, 1:2], s[:, 1, 3], s[:, 3, 3] + noise[:, 2:]
+    rough = ((_ROUGH * tall[:, None]) ** 2)[:, :, None]
+    distance, log_determinant = np.empty((2, len(CASES), count, found))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        offs = (off_across, off_top, off_bottom)
+        for case, more in ((HEAD_AND_FEET, (0.0, 0.0, 0.0)), (ROUGHLY, (rough[:, 0], rough[:, 1], rough[:, 2]))):
+            first = np.where(across, a + more[0], 1.0)
+            distance[case], log_determinant[case] = _fit_three(*offs, first, b, c, d + more[1], e, f + more[2])
+        a = np.where(across, a, 1.0)
+        distance[NO_FEET], log_determinant[NO_FEET] = _fit_two(off_across, off_top, a, b, d)
+        distance[NO_HEAD], log_determinant[NO_HEAD] = _fit_two(off_across, off_bottom, a, c, f)
+        sides = (np.array([3, 2, 2, 3])[:, None] - ~across)[:, None]
+        log_tall = np.log(np.where(np.isfinite(tall), tall, 1.0))[:, None]
+        density = -0.5 * (distance + log_determinant + sides * _LOG_2PI) - (3 - sides) * log_tall
+        density += _log_chances(view, boxes, off_top, off_bottom, d, f, settings)
     density = np.where(np.isfinite(density), density, -np.inf)
     case_of = density.argmax(axis=0)
-    whole = (case_of == HEAD_AND_FEET) & believed[HEAD_AND_FEET].all(axis=-1)
+    whole = (case_of == HEAD_AND_FEET) & across
     return density.max(axis=0), case_of, np.where(whole, distance[HEAD_AND_FEET], np.nan)
 
 
-def _log_chances(view: View, boxes: Boxes, off: Array, deviations: Array, settings: FloorSettings) -> Array:
-    """Return (C, N, M) the logarithms of how often each case is so; ``-inf`` where a box cannot be that case."""
+def _log_chances(
+    view: View, boxes: Boxes, off_top: Array, off_bottom: Array, top: Array, bottom: Array, settings: FloorSettings
+) -> Array:
+    """Return (C, N, M) the logarithms of how often each case is so; ``-inf`` where a box cannot be that case.
+
+    Args:
+        view: of N people.
+        boxes: M of them.
+        off_top, off_bottom: (N, M) how far sides are off, pixels.
+        top, bottom: (N, 1) their variances, square pixels.
+        settings: of the tracker.
+    """
     hidden = np.clip(1 - view.feet_visible, settings.hidden_feet, 0.7)
-    lowered = np.full(len(hidden), settings.lowered_head)
-    rough = np.full(len(hidden), settings.rough_boxes)
-    whole = np.maximum(1 - hidden - lowered - rough, 0.05)
-    chances = np.repeat(np.log(np.stack([whole, hidden, lowered, rough]))[..., None], len(boxes), axis=2)
+    whole = np.maximum(1 - hidden - settings.lowered_head - settings.rough_boxes, 0.05)
     top_cut, bottom_cut = boxes.top_cut, boxes.bottom_cut
-    with np.errstate(invalid="ignore"):
-        # What hides feet makes a box end higher.
-        no_feet = (off[..., 2] < 2 * deviations[:, None, 2]) & ~top_cut
-        no_head = (off[..., 1] > -2 * deviations[:, None, 1]) & ~bottom_cut
-    for case in (HEAD_AND_FEET, ROUGHLY):
-        chances[case, :, top_cut | bottom_cut] = -np.inf
-    chances[NO_FEET, :, bottom_cut] = 0.0
-    chances[NO_HEAD, :, top_cut] = 0.0
-    chances[NO_FEET] = np.where(no_feet, chances[NO_FEET], -np.inf)
-    chances[NO_HEAD] = np.where(no_head, chances[NO_HEAD], -np.inf)
+    cut = np.where(top_cut | bottom_cut, -np.inf, 0.0)
+    # What hides feet makes a box end higher.
+    no_feet = (off_bottom < 2 * np.sqrt(np.maximum(bottom, 1e-9))) & ~top_cut
+    no_head = (off_top > -2 * np.sqrt(np.maximum(top, 1e-9))) & ~bottom_cut
+    chances = np.empty((len(CASES), *off_top.shape))
+    chances[HEAD_AND_FEET] = np.log(whole)[:, None] + cut
+    chances[NO_FEET] = np.where(no_feet, np.where(bottom_cut, 0.0, np.log(hidden)[:, None]), -np.inf)
+    chances[NO_HEAD] = np.where(no_head, np.where(top_cut, 0.0, np.log(settings.lowered_head)), -np.inf)
+    chances[ROUGHLY] = np.log(settings.rough_boxes) + cut
     return chances
 
 
-def _fit(off: Array, spread: Array, more: Array, believed: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Return squared Mahalanobis distances (C, N, M) and log determinants of what is believed of three sides.
+def _fit_three(
+    first: Array, second: Array, third: Array, a: Array, b: Array, c: Array, d: Array, e: Array, f: Array
+) -> tuple[Array, Array]:
+    """Return squared Mahalanobis distances (N, M) and log determinants of three sides.
 
     Args:
-        off: (N, M, 3) how far sides are off, pixels.
-        spread: (N, M, 3, 3) their covariance, square pixels.
-        more: (C, N, 1, 3) variance that each case adds.
-        believed: (C, 1, M, 3) the sides that count; the others neither add to a distance nor to a determinant.
+        first, second, third: (N, M) how far sides are off, pixels.
+        a, b, c, d, e, f: the upper triangle of their covariance, row by row, square pixels.
     """
-    first, second, third = (np.where(believed[..., side], off[..., side], 0.0) for side in range(3))
-    a, d, f = (
-        np.where(believed[..., side], spread[..., side, side] + more[..., side], 1.0) for side in range(3)
-    )  # fmt: skip
-    b, c, e = (
-        np.where(believed[..., one] & believed[..., other], spread[..., one, other], 0.0)
-        for one, other in ((0, 1), (0, 2), (1, 2))
-    )
     # The inverse of a symmetric 3×3 matrix by its cofactors.
     aa, dd, ff = d * f - e * e, a * f - c * c, a * d - b * b
     ab, ac, de = c * e - b * f, b * e - c * d, b * c - a * e
     determinant = a * aa + b * ab + c * ac
-    with np.errstate(invalid="ignore", divide="ignore"):
-        squares = aa * first * first + dd * second * second + ff * third * third
-        squares += 2 * (ab * first * second + ac * first * third + de * second * third)
-        return squares / determinant, np.log(determinant)
+    squares = aa * first * first + dd * second * second + ff * third * third
+    squares += 2 * (ab * first * second + ac * first * third + de * second * third)
+    return squares / determinant, np.log(determinant)
+
+
+def _fit_two(first: Array, second: Array, a: Array, b: Array, d: Array) -> tuple[Array, Array]:
+    """Return the same as ``_fit_three`` of two sides, whose covariance is [[a, b], [b, d]]."""
+    determinant = a * d - b * b
+    squares = d * first * first + a * second * second - 2 * b * first * second
+    return squares / determinant, np.log(determinant)
 
 
 def secondary_log_density(predicted: Array, boxes: Boxes) -> Array:
@@ -248,11 +256,15 @@ def information(
     matrix, vector = np.zeros((count, 5, 5)), np.zeros((count, 5))
     if not count:
         return matrix, vector
-    values, derivatives = _sides(view)
-    noise = _noise(view, derivatives, settings, scale)
-    rows, kinds = np.arange(count), np.maximum(boxes.across, 0)
-    off = boxes.values - values[rows, kinds]
-    slope, spread = derivatives[rows, kinds], noise[rows, kinds]
+    kinds = np.maximum(boxes.across, 0)
+    weights, predicted, jacobian = _ACROSS[kinds], view.boxes, view.jacobian
+    off = boxes.values - np.column_stack([(predicted[:, [0, 2]] * weights).sum(axis=1), predicted[:, [1, 3]]])
+    slope = jacobian[:, [0, 1, 3]]
+    slope[:, 0] = jacobian[:, 0] * weights[:, :1] + jacobian[:, 2] * weights[:, 1:]
+    spread = (slope * _uncertain(view, settings)[:, None]) @ np.swapaxes(slope, 1, 2)
+    variances = _noise(view, settings, scale)
+    variances[:, 0] *= np.where(kinds > 0, 4.0, 1.0)
+    spread[:, range(3), range(3)] += variances
     believed = _BELIEVED[cases].copy()
     believed[:, 0] &= boxes.across >= 0
     tall = (view.boxes[:, 3] - view.boxes[:, 1])[:, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -14,13 +15,15 @@ from tracker.cross_camera.identities import Identities
 from tracker.cross_camera.identity_settings import CameraObservations
 from tracker.cross_camera.possible_transitions import TransitionRules
 from tracker.detections import Detections
+from tracker.detector_stride import AUTO, DetectorStride
 from tracker.errors import InputError
+from tracker.floor.bridging import BridgedBoxes, in_doubt_on_floor
 from tracker.floor.entries import Entries
 from tracker.floor.people import FloorPeople
 from tracker.floor.tracker import FloorTracker
 from tracker.geometry.floor_camera import FloorCamera
 from tracker.geometry.room_checks import check_room_camera
-from tracker.pipeline import CameraResult, PipelineSettings, StageTimes, crop_of
+from tracker.pipeline import CameraResult, PipelineSettings, StageTimes, crop_of, looked_at
 from tracker.protocols import Detector, Embedder
 from tracker.tracks import Tracks
 from tracker.video.frames import Frame
@@ -34,6 +37,25 @@ FLOOR = "floor"
 _PIXELS, _BEYOND, _SIDE, _FASTEST = 100.0, 50.0, (0.5, 2.0), 3.0
 #: a crop speaks neither for nor against where it is this much farther away than pairs of strangers seldom are
 _UNDECIDED = 1.07
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenOnFloor:
+    """What cameras saw at one instant, before anything is concluded from it.
+
+    Args:
+        frames: at most one of each camera.
+        everything: camera → all that was detected.
+        kept: camera → rows of it that are looked at.
+        found: camera → these, with features where crops are fit for it.
+        qualities: camera → (N,) of the crops of ``found``.
+    """
+
+    frames: Sequence[Frame]
+    everything: dict[str, Detections]
+    kept: dict[str, NDArray[np.intp]]
+    found: dict[str, Detections]
+    qualities: dict[str, NDArray[np.float32]]
 
 
 class FloorPipeline:
@@ -82,6 +104,10 @@ class FloorPipeline:
         )
         self.identities = Identities([FLOOR], identities, threshold)
         self.times = StageTimes()
+        self.stride = DetectorStride(list(cameras), self.settings.detect_every)
+        #: whether crops are embedded by ``see``: False where which ones depends on what was decided before
+        self.embeds_ahead = True
+        self._boxes = BridgedBoxes()
         places = np.array([camera.position[:2] for camera in cameras.values()])
         self._origin = places.min(axis=0) - _BEYOND
         across, deep = (np.ptp(places, axis=0) + 2 * _BEYOND) * _PIXELS
@@ -97,14 +123,37 @@ class FloorPipeline:
         Raises:
             InputError: a detector or embedder cannot use what it was given.
         """
+        return self.decide(self.see(frames))
+
+    def see(self, frames: Sequence[Frame]) -> SeenOnFloor:
+        """Do of ``step`` what needs nothing of earlier instants: detect people and embed them.
+
+        May be called in another thread while ``decide`` is busy with the instant before (``tracker.ahead``).
+
+        Raises:
+            InputError: a detector or embedder cannot use what it was given.
+        """
         started = perf_counter()
-        everything = dict(zip((frame.camera for frame in frames), self.detector.detect(frames)))
+        looked, detected = looked_at(self.detector, self.stride, frames)
+        everything = {frame.camera: found for frame, found, one in zip(frames, detected, looked) if one}
         kept = {name: np.flatnonzero(one.scores >= self._confidence) for name, one in everything.items()}
         found = {name: one[kept[name]] for name, one in everything.items()}
         started = self._clock("detect", started)
-        qualities = {frame.camera: self._qualities(frame, found[frame.camera]) for frame in frames}
-        found = self._embedded(frames, found, qualities)
-        started = self._clock("embed", started)
+        seen = [frame for frame in frames if frame.camera in found]
+        qualities = {frame.camera: self._qualities(frame, found[frame.camera]) for frame in seen}
+        if self.embeds_ahead:
+            found = self._embedded(seen, found, qualities)
+        self._clock("embed", started)
+        return SeenOnFloor(frames, everything, kept, found, qualities)
+
+    def decide(self, seen: SeenOnFloor) -> tuple[list[CameraResult], list[Event]]:
+        """Do the rest of ``step`` with what ``see`` returned, in the order of the instants."""
+        started = perf_counter()
+        frames, everything, kept = seen.frames, seen.everything, seen.kept
+        found, qualities = seen.found, seen.qualities
+        if not self.embeds_ahead:
+            found = self._embedded([frame for frame in frames if frame.camera in found], found, qualities)
+            started = self._clock("embed", started)
         # No frame is earlier than what is said of its instant, and time never goes back.
         time = min(frame.time for frame in frames)
         time = time if self._time is None else max(time, self._time)
@@ -118,9 +167,15 @@ class FloorPipeline:
         results = []
         for frame in frames:
             name = frame.camera
-            results.append(self._result(frame, people, everything[name], kept[name], qualities[name]))
+            if name in everything:
+                results.append(self._result(frame, people, everything[name], kept[name], qualities[name]))
+            else:
+                results.append(self._bridged(frame, people))
         self._clock("identify", started)
         self.times.frames += len(frames)
+        self.times.looked_at += len(everything)
+        if self.settings.detect_every == AUTO:
+            self.stride.decided(in_doubt_on_floor(people, self._boxes.holders()))
         return results, events
 
     def finish(self) -> list[Event]:
@@ -245,4 +300,14 @@ class FloorPipeline:
         ids = people.ids[seen]
         tracks = Tracks(ids, found.boxes[mine], found.scores[mine], found.classes[mine], mine)
         known = self.identity_of(frame.camera, ids, np.full(len(ids), frame.time))
+        if self.settings.detect_every != 1:
+            self._boxes.saw(frame.camera, ids, found, mine, self.tracker.expected_boxes(frame.camera)[seen])
         return CameraResult(frame, found, tracks, known, qualities[rows[seen]])
+
+    def _bridged(self, frame: Frame, people: FloorPeople) -> CameraResult:
+        """Return what a camera shows at which no detector looked."""
+        camera = self.tracker.cameras[frame.camera]
+        boxes = self.tracker.expected_boxes(frame.camera)
+        tracks = self._boxes.now(frame.camera, people.ids, boxes, (camera.width, camera.height))
+        known = self.identity_of(frame.camera, tracks.ids, np.full(len(tracks), frame.time))
+        return CameraResult(frame, Detections.empty(), tracks, known, np.zeros(len(tracks), np.float32))

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from tracker.floor.likelihood import CASES, Boxes, box_log_likelihood, information, secondary_log_density
 from tracker.floor.settings import FloorSettings
-from tracker.floor.view import View, detection_chance, look
+from tracker.floor.view import (
+    UPRIGHT,
+    WITH_KNEES,
+    Bodies,
+    View,
+    detection_chance,
+    distances_from,
+    look_at,
+)
 from tracker.geometry.floor_camera import FloorCamera
 from tracker.geometry.person_shape import SEAT_BEHIND
 
@@ -125,84 +133,100 @@ class PostureViews:
     """N people in one camera: as they would look if they stood, and if they sat.
 
     Args:
-        standing: the view of all of them.
-        seated: (R) views of those who may sit, in each shape that they may have.
-        row: (N, S) the row of ``seated`` that has a person in a shape; -1: not looked at.
+        looks: the views of everybody in every posture that is open, and of nobody in the last row.
+        upright: (N,) the row of each person who stands.
+        row: (N, S) the row of each person in each shape; -1, which is nobody: not looked at.
         posture: (N, P) of the people.
     """
 
-    standing: View
-    seated: View
+    looks: View
+    upright: NDArray[np.int64]
     row: NDArray[np.int64]
     posture: Array
 
     @classmethod
     def of(cls, camera: FloorCamera, states: Array, certain: NDArray[np.bool_], posture: Array) -> PostureViews:
         """Look at people of ``states`` (N, 5) with ``posture`` (N, P); who is ``certain`` hides others."""
-        odds, shapes = posture[:, 0], posture[:, 1:]
-        hiding = np.where(odds > 0, SEATED_SHARE, 1.0)
-        standing = look(camera, states, certain, hiding=hiding, asked=odds < _BEYOND_DOUBT)
+        count, odds, shapes = len(states), posture[:, 0], posture[:, 1:]
         likely = shapes >= shapes.max(axis=1, initial=-np.inf, keepdims=True) - _UNLIKELY_SHAPE
         person, shape = np.nonzero(likely & (odds > -_BEYOND_DOUBT)[:, None])
+        hiding = np.flatnonzero(certain)
+        # Whoever hides others does so in the likelier posture: as they stand, or lower, which nobody else asked for.
+        low = odds[hiding] > 0
+        sitting = hiding[low]
+        who = np.concatenate([np.arange(count), person, sitting])
+        asked = count + len(person)
+        shares, slack = np.ones(len(who)), np.zeros(len(who))
+        shares[count:], slack[count:] = SEATED_SHARE, SEATED_SLACK
+        kinds, facing = np.full(len(who), UPRIGHT), np.zeros(len(who))
+        knees = count + np.flatnonzero(shape > 0)
+        shares[knees], kinds[knees], facing[knees] = 1.0, WITH_KNEES, FACING[shape[shape > 0] - 1]
+        screens = hiding.copy()
+        screens[low] = asked + np.arange(len(sitting))
+        distances = distances_from(camera, states[:, :2])
+        bodies = Bodies(states[who, :2], states[who, 4], shares, slack, kinds, facing)
+        seen, _ = look_at(camera, bodies, distances[who], lambda boxes: (boxes[screens], distances[hiding]))
+        unseen = np.zeros(len(who), bool)
+        unseen[:count] = odds >= _BEYOND_DOUBT
         row = np.full(shapes.shape, -1, np.int64)
-        row[person, shape] = np.arange(len(person))
-        knees = shape > 0
-        count, people = len(states), states[person]
-        # Those who hide others come first, and are not asked for.
-        everybody = np.concatenate([states, people])
-        hides = np.concatenate([certain, np.zeros(len(people), bool)])
-        hiding = np.concatenate([hiding, np.ones(len(people))])
-        asked = np.arange(len(everybody)) >= count
-        low, wide = asked.copy(), asked.copy()
-        low[count:], wide[count:] = ~knees, knees
-        facing = np.zeros(len(everybody))
-        facing[count:] = np.append(0.0, FACING)[shape]
-        compact = look(
-            camera, everybody, hides, share=SEATED_SHARE, slack=SEATED_SLACK, hiding=hiding, asked=low
-        )[count:]  # fmt: skip
-        if not knees.any():
-            return cls(standing, compact, row, posture)
-        ahead = look(camera, everybody, hides, slack=SEATED_SLACK, hiding=hiding, asked=wide, facing=facing)[count:]
-        return cls(standing, _either(knees, ahead, compact), row, posture)
+        row[person, shape] = np.arange(count, asked)
+        return cls(_with_nobody(seen, unseen, asked), np.arange(count), row, posture)
 
     @property
     def odds(self) -> Array:
         """(N,) log odds of sitting."""
         return self.posture[:, 0]
 
-    def __getitem__(self, rows: NDArray[np.intp] | slice) -> PostureViews:
-        return PostureViews(self.standing[rows], self.seated, self.row[rows], self.posture[rows])
+    @property
+    def standing(self) -> View:
+        """(N,) how they look if they stand; NaN for who surely sits."""
+        return self.looks[self.upright]
 
     @property
-    def _likeliest(self) -> View:
-        """(N,) how they look who sit, in the likeliest shape; NaN for who stands for sure."""
+    def seated(self) -> View:
+        """How they look who may sit, in each shape that they may have."""
+        return self.looks[self.row[self.row >= 0]]
+
+    def __getitem__(self, rows: NDArray[np.intp] | slice) -> PostureViews:
+        return PostureViews(self.looks, self.upright[rows], self.row[rows], self.posture[rows])
+
+    @property
+    def _likeliest(self) -> NDArray[np.int64]:
+        """(N,) rows of those who sit, in the likeliest shape; nobody's for who stands for sure."""
         return self._seated_as(self.posture[:, 1:].argmax(axis=1))
 
-    def _seated_as(self, shape: NDArray[np.int64]) -> View:
-        """Return how the people would look who sit in shapes (N,)."""
-        rows = self.row[np.arange(len(self.row)), shape]
-        nobody = View(
-            np.full((1, 4), np.nan), np.full((1, 4, 3), np.nan), np.zeros(1), np.zeros(1), np.full(1, SEATED_SLACK)
-        )
-        return _joined(self.seated, nobody)[rows]
+    @property
+    def _likelier(self) -> NDArray[np.int64]:
+        """(N,) rows of them in the likelier posture."""
+        return np.where(self.odds > 0, self._likeliest, self.upright)
+
+    def _seated_as(self, shape: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of the people who sit in shapes (N,)."""
+        return np.asarray(self.row[np.arange(len(self.row)), shape], np.int64)
+
+    def _in_cases(self, cases: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of the people in the postures of their cases (N,)."""
+        low = cases >= SEATED_CASES
+        if not low.any():
+            return self.upright
+        return np.where(low, self._seated_as(np.where(low, cases // SEATED_CASES - 1, 0)), self.upright)
 
     @property
     def visible(self) -> Array:
         """(N,) share of them that can be seen, in the likelier posture."""
-        return np.where(self.odds > 0, self._likeliest.visible, self.standing.visible)
+        return self.looks.visible[self._likelier]
 
     def can_say(self, cases: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return (N,) who is in front of the camera, looked at in the posture of their cases (N,)."""
-        low = cases >= SEATED_CASES
-        seated = self._seated_as(np.where(low, cases // SEATED_CASES - 1, 0))
-        sides = np.where(low[:, None], seated.boxes, self.standing.boxes)
-        return np.asarray(np.isfinite(sides).all(axis=1), bool)
+        return np.asarray(np.isfinite(self.looks.boxes[self._in_cases(cases)]).all(axis=1), bool)
 
     def chance(self, rate: float) -> Array:
         """Return (N,) how likely each is detected, where those wholly seen are at ``rate``."""
-        sits = sitting_chance(self.odds)
-        sits = np.where(np.abs(self.odds) < _BEYOND_DOUBT, sits, self.odds > 0)
-        return detection_chance(self.standing, rate) * (1 - sits) + detection_chance(self._likeliest, rate) * sits
+        odds = self.odds
+        sits = np.where(np.abs(odds) < _BEYOND_DOUBT, sitting_chance(odds), odds > 0)
+        visible = self.looks.visible
+        standing = detection_chance(visible[self.upright], rate)
+        return standing * (1 - sits) + detection_chance(visible[self._likeliest], rate) * sits
 
     def likelihood(
         self, covariance: Array, boxes: Boxes, settings: FloorSettings, scale: float
@@ -213,21 +237,25 @@ class PostureViews:
         who stands; nats (N, M, P) by which each box speaks for sitting and, if so, for each shape.
         """
         count, found = len(self.row), len(boxes)
-        upright, case, distance = _part(self.standing, covariance, boxes, settings, scale)
         person, shape = np.nonzero(self.row >= 0)
-        rows = self.row[person, shape]
-        alone, alone_case, _ = _part(self.seated[rows], covariance[person], boxes, settings, scale)
+        everybody = np.concatenate([self.upright, self.row[person, shape]])
+        owner = np.concatenate([np.arange(count), person])
+        density, every_case, every_distance = self._fit(everybody, covariance[owner], boxes, settings, scale)
+        upright, case, distance = density[:count], every_case[:count], every_distance[:count]
+        sits = sitting_chance(self.odds)[:, None]
+        said = np.zeros((count, found, POSTURE_SIZE))
+        if not len(person):
+            with np.errstate(invalid="ignore"):
+                return upright + np.log(1 - sits), case, distance, said
         by_shape = np.full((count, _SHAPES, found), -np.inf)
-        by_shape[person, shape] = alone
+        by_shape[person, shape] = density[count:]
         case_by_shape = np.zeros((count, _SHAPES, found), np.int64)
-        case_by_shape[person, shape] = alone_case + SEATED_CASES * (1 + shape)[:, None]
+        case_by_shape[person, shape] = every_case[count:] + SEATED_CASES * (1 + shape)[:, None]
         shapes = self.posture[:, 1:] - np.logaddexp.reduce(self.posture[:, 1:], axis=1)[:, None]
         weighed = by_shape + shapes[..., None]
         low = np.logaddexp.reduce(weighed, axis=1)
         best = weighed.argmax(axis=1)[:, None]
         low_case = np.take_along_axis(case_by_shape, best, axis=1)[:, 0]
-        sits = sitting_chance(self.odds)[:, None]
-        said = np.zeros((count, found, POSTURE_SIZE))
         with np.errstate(invalid="ignore"):
             said[..., 0] = np.nan_to_num(np.clip(low - upright, -_MOST, _MOST))
             said[np.abs(self.odds) >= _BEYOND_DOUBT, :, 0] = 0
@@ -242,61 +270,41 @@ class PostureViews:
             said,
         )
 
+    def _fit(
+        self, rows: NDArray[np.int64], covariance: Array, boxes: Boxes, settings: FloorSettings, scale: float
+    ) -> tuple[Array, NDArray[np.int64], Array]:
+        """Return ``box_log_likelihood`` of rows (R,) of ``looks``; of those who are not in front, that of nothing."""
+        there = np.flatnonzero(np.isfinite(self.looks.boxes[rows]).all(axis=1))
+        if len(there) == len(rows):
+            return box_log_likelihood(self.looks[rows], covariance, boxes, settings, scale)
+        size = (len(rows), len(boxes))
+        density, case, distance = np.full(size, -np.inf), np.zeros(size, np.int64), np.full(size, np.nan)
+        if len(there) and len(boxes):
+            density[there], case[there], distance[there] = box_log_likelihood(
+                self.looks[rows[there]], covariance[there], boxes, settings, scale
+            )
+        return density, case, distance
+
     def secondary(self, boxes: Boxes) -> Array:
         """Return ``secondary_log_density`` (N, M) of boxes, in the likelier posture."""
-        sides = np.where((self.odds > 0)[:, None], self._likeliest.boxes, self.standing.boxes)
-        return secondary_log_density(sides, boxes)
+        return secondary_log_density(self.looks.boxes[self._likelier], boxes)
 
     def say(
         self, states: Array, boxes: Boxes, cases: NDArray[np.int64], settings: FloorSettings, scale: float
     ) -> tuple[Array, Array]:
         """Return what K boxes say of these K people at ``states``: ``information`` in the posture of each case."""
-        matrix, vector = np.zeros((len(states), 5, 5)), np.zeros((len(states), 5))
-        low = cases >= SEATED_CASES
-        for rows in (np.flatnonzero(~low), np.flatnonzero(low)):
-            if not len(rows):
-                continue
-            if low[rows[0]]:
-                view = self[rows]._seated_as(cases[rows] // SEATED_CASES - 1)
-            else:
-                view = self.standing[rows]
-            matrix[rows], vector[rows] = information(
-                view, states[rows], boxes[rows], cases[rows] % SEATED_CASES, settings, scale
-            )
-        return matrix, vector
+        return information(
+            self.looks[self._in_cases(cases)], states, boxes, cases % SEATED_CASES, settings, scale
+        )  # fmt: skip
 
 
-def _part(
-    view: View, covariance: Array, boxes: Boxes, settings: FloorSettings, scale: float
-) -> tuple[Array, NDArray[np.int64], Array]:
-    """Return ``box_log_likelihood`` of those who are in this view."""
-    rows = np.flatnonzero(np.isfinite(view.boxes).all(axis=1))
-    shape = (len(view.boxes), len(boxes))
-    density, case, distance = np.full(shape, -np.inf), np.zeros(shape, np.int64), np.full(shape, np.nan)
-    if len(rows) and len(boxes):
-        density[rows], case[rows], distance[rows] = box_log_likelihood(
-            view[rows], covariance[rows], boxes, settings, scale
-        )
-    return density, case, distance
-
-
-def _joined(first: View, second: View) -> View:
-    """Return the people of two views as one."""
+def _with_nobody(seen: View, unseen: NDArray[np.bool_], count: int) -> View:
+    """Return the first ``count`` rows of a view, but for those that are not asked for, and a row of nobody."""
+    hidden = unseen[:count]
     return View(
-        np.concatenate([first.boxes, second.boxes]),
-        np.concatenate([first.jacobian, second.jacobian]),
-        np.concatenate([first.visible, second.visible]),
-        np.concatenate([first.feet_visible, second.feet_visible]),
-        np.concatenate([first.slack, second.slack]),
-    )
-
-
-def _either(which: NDArray[np.bool_], one: View, other: View) -> View:
-    """Return, person by person, one view or the other."""
-    return View(
-        np.where(which[:, None], one.boxes, other.boxes),
-        np.where(which[:, None, None], one.jacobian, other.jacobian),
-        np.where(which, one.visible, other.visible),
-        np.where(which, one.feet_visible, other.feet_visible),
-        np.where(which, one.slack, other.slack),
+        np.concatenate([np.where(hidden[:, None], np.nan, seen.boxes[:count]), np.full((1, 4), np.nan)]),
+        np.concatenate([np.where(hidden[:, None, None], np.nan, seen.jacobian[:count]), np.full((1, 4, 3), np.nan)]),
+        np.append(np.where(hidden, 0.0, seen.visible[:count]), 0.0),
+        np.append(np.where(hidden, 0.0, seen.feet_visible[:count]), 0.0),
+        np.append(seen.slack[:count], SEATED_SLACK),
     )

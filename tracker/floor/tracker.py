@@ -17,6 +17,7 @@ from tracker.floor.entries import Entries
 from tracker.floor.likelihood import Boxes, inverses, measured_boxes
 from tracker.floor.looks import Looks
 from tracker.floor.movement import movement
+from tracker.floor.news import hit_weights, miss_weights, news
 from tracker.floor.people import FloorPeople
 from tracker.floor.posture import (
     POSTURE_SIZE,
@@ -30,6 +31,7 @@ from tracker.floor.posture import (
 from tracker.floor.refinement import refined
 from tracker.floor.settings import FloorSettings
 from tracker.floor.undetected import Undetected
+from tracker.floor.view import distances_from
 from tracker.geometry.floor_camera import FloorCamera
 
 __all__ = ["FloorPeople", "FloorTracker"]
@@ -37,10 +39,6 @@ __all__ = ["FloorPeople", "FloorTracker"]
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-#: how much a miss says, and one that follows another of the same camera: detectors fail for seconds, not at random
-_MISS, _AGAIN_SECONDS = 0.6, 0.5
-#: metres after which a box of who walks is as much news as the first
-_ELSEWHERE = 0.3
 #: metres between two people below which they would stand in each other, from where on they do not, and what it costs
 #: the junior, nats
 _INSIDE, _BESIDE, _CROWDED = 0.2, 0.45, 6.0
@@ -85,6 +83,8 @@ class FloorTracker:
         self._places = {name: place for place, name in enumerate(self.cameras)}
         self._time = -np.inf
         self._step = 0.0
+        #: camera → when it last looked
+        self._looked: dict[str, float] = {}
         self._next = 1
         count = len(self.cameras)
         self._ids: Ints = np.zeros(0, np.int64)
@@ -139,6 +139,7 @@ class FloorTracker:
         self._leave(assigned)
         self._confirm()
         self._undetected.looked(self._step, self.detectors.rate, {name: self._screens(name) for name in boxes})
+        self._looked.update(dict.fromkeys(boxes, time))
         if self._looks_back is not None:
             self._were_confirmed.update(self._ids[self._confirmed].tolist())
             rows = {name: one.copy() for name, one in assigned.items()}
@@ -257,28 +258,31 @@ class FloorTracker:
             self._looks.learn(rows, vectors[columns[rows]])
 
     def _miss_weights(self, name: str) -> Array:
-        """Return (N,) how much a miss by a camera says: less where it follows another, detectors fail for seconds."""
-        again = self._misses[:, self._places[name]] > 0
-        return np.where(again, self._news() * _MISS, _MISS)
+        """Return (N,) how much a miss by a camera says."""
+        return miss_weights(self._misses[:, self._places[name]] > 0, self._since(name))
 
     def _hit_weights(self, name: str) -> Array:
-        """Return (N,) how much a box of a camera says: less where it follows another and nobody moves."""
-        again = self._found[:, self._places[name]]
-        moved = np.hypot(*self._mean[:, 2:4].T) * self._step
-        return np.where(again, 1 - np.exp(-self._step / _AGAIN_SECONDS - moved / _ELSEWHERE), 1.0)
+        """Return (N,) how much a box of a camera says."""
+        return hit_weights(self._found[:, self._places[name]], np.hypot(*self._mean[:, 2:4].T), self._since(name))
 
-    def _news(self) -> float:
-        """Return how much of what is seen now was not decided by what was seen before, 0 to 1."""
-        return 1 - float(np.exp(-self._step / _AGAIN_SECONDS))
+    def _since(self, name: str) -> float:
+        """Return the seconds since a camera looked before."""
+        return self._time - self._looked.get(name, self._time - self._step)
 
-    def _explained(self, boxes: Mapping[str, Boxes]) -> dict[str, Array]:
-        """Return camera → (N, M) how well each of M boxes is explained as a second one of each person, in nats."""
+    def _explained(self, boxes: Mapping[str, Boxes], first: int = 0) -> dict[str, Array]:
+        """Return camera → (N, M) how well each of M boxes is explained as a second one of each person, in nats.
+
+        ``first``: the first N are left out, who are as they were before.
+        """
         result = {}
         for name, found in boxes.items():
-            result[name] = np.full((len(self._ids), len(found)), -np.inf)
+            result[name] = np.full((len(self._ids) - first, len(found)), -np.inf)
             if result[name].size:
-                view = PostureViews.of(self.cameras[name], self._mean, self._confirmed, self._posture)
-                density, *_ = view.likelihood(self._cov, found, self.settings, self.detectors.scale)
+                if first:
+                    view = self._certain_view(name, self._mean[first:], self._posture[first:])
+                else:
+                    view = PostureViews.of(self.cameras[name], self._mean, self._confirmed, self._posture)
+                density, *_ = view.likelihood(self._cov[first:], found, self.settings, self.detectors.scale)
                 density = np.maximum(density, view.secondary(found))
                 result[name] = density - found.log_clutter + np.log(self.settings.duplicates)
         return result
@@ -296,8 +300,11 @@ class FloorTracker:
             )
             if not new:
                 return
+            known = len(self._ids)
             self._add(new, assigned)
-            explained = self._explained(boxes)
+            # Whoever is new is not sure enough to hide anybody: what the others explain stays.
+            more = self._explained(boxes, first=known)
+            explained = {name: np.concatenate([fit, more[name]]) for name, fit in explained.items()}
 
     def _rate(self, places: Array) -> Array:
         """Return how many new people an image would hold, were it everywhere as at ``places`` (N, 2)."""
@@ -311,12 +318,15 @@ class FloorTracker:
         postures = np.concatenate([posture, self._posture[known]])
         return PostureViews.of(self.cameras[name], everybody, certain, postures)[: len(states)]
 
+    def expected_boxes(self, name: str) -> Array:
+        """Return (N, 4) where a camera should see everybody, in ``update``'s order; NaN for who is not in front."""
+        x, y, height = self._mean[:, [0, 1, 4]].T
+        return self.cameras[name].person_box(x, y, np.where(self._posture[:, 0] > 0, SEATED_SHARE, 1.0) * height)
+
     def _screens(self, name: str) -> tuple[Array, Array]:
         """Return boxes (N, 4) of the people who are known in a camera, and their distances (N,) from it, in metres."""
         known, camera = self._confirmed, self.cameras[name]
-        x, y, height = self._mean[known][:, [0, 1, 4]].T
-        boxes = camera.person_box(x, y, np.where(self._posture[known, 0] > 0, SEATED_SHARE, 1.0) * height)
-        return boxes, np.hypot(x - camera.position[0], y - camera.position[1])
+        return self.expected_boxes(name)[known], distances_from(camera, self._mean[known, :2])
 
     def _confirm(self) -> None:
         new = (self._odds >= self.settings.confirmation) & ~self._confirmed
@@ -355,7 +365,7 @@ class FloorTracker:
         gap = np.hypot(*(self._mean[:, None, :2] - self._mean[None, :, :2]).transpose(2, 0, 1))
         place = self._seniority()
         crowd = np.clip((_BESIDE - gap) / (_BESIDE - _INSIDE), 0, 1) * (place[:, None] > place)
-        self._odds = self._odds - _CROWDED * self._news() * crowd.max(axis=1)
+        self._odds = self._odds - _CROWDED * news(self._step) * crowd.max(axis=1)
 
     def _leave(self, assigned: dict[str, Ints]) -> None:
         s = self.settings

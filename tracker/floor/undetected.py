@@ -86,6 +86,8 @@ class Undetected:
         self._events = np.zeros(self._shape)
         self._time = 0.0
         self._waited = 0.0
+        #: those of cameras that looked and were not yet counted
+        self._screens: dict[str, tuple[Array, Array]] = {}
         self._near = self._entries.nearness(self._cells).reshape(self._shape)
         self._doors = _BUSIEST * self._near
         allowed = self._entries.allowed(self._cells).reshape(self._shape)
@@ -109,9 +111,11 @@ class Undetected:
             screens: camera → boxes (M, 4) of people who hide others, and their distances (M,) along the floor.
         """
         self._waited += seconds
+        self._screens.update(screens)
         if self._waited < _EVERY:
             return
         seconds, self._waited = self._waited, 0.0
+        screens, self._screens = self._screens, {}
         spread = _SPEED * np.sqrt(_STRAIGHT * seconds) / self._cell
         self._time += seconds
         # Where nobody came from for long, nobody is likely to come from.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,20 @@ from numpy.typing import NDArray
 from tracker.geometry.floor_camera import FloorCamera
 from tracker.geometry.person_shape import SEATED, STANDING, person_boxes_with_jacobian
 
-__all__ = ["BLIND", "FULLY_SEEN", "View", "detection_chance", "look", "visible_shares"]
+__all__ = [
+    "BLIND",
+    "FULLY_SEEN",
+    "UPRIGHT",
+    "WITH_KNEES",
+    "Bodies",
+    "View",
+    "detection_chance",
+    "distances_from",
+    "look",
+    "look_at",
+    "predicted_boxes",
+    "visible_shares",
+]
 
 Array = NDArray[np.float64]
 
@@ -21,6 +35,10 @@ _SMALLEST = 8.0
 _NEARER = 0.15
 #: shares of a person between which a detector goes from blind to its full rate
 BLIND, FULLY_SEEN = 0.1, 0.6
+#: bodies that stand, or sit with no knees to be seen; and those that sit on chairs
+UPRIGHT, WITH_KNEES = 0, 1
+#: circles of both, equally many: a crown that is there twice changes nothing
+_RINGS = np.array([(*STANDING, STANDING[-1]), SEATED])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,9 +66,9 @@ class View:
         )  # fmt: skip
 
 
-def detection_chance(view: View, rate: float) -> Array:
-    """Return (N,) how likely each person is detected, where those wholly seen are at ``rate``."""
-    share = np.clip((view.visible - BLIND) / (FULLY_SEEN - BLIND), 0, 1)
+def detection_chance(visible: Array, rate: float) -> Array:
+    """Return (N,) how likely people are detected whose visible shares are (N,), those wholly seen at ``rate``."""
+    share = np.clip((visible - BLIND) / (FULLY_SEEN - BLIND), 0, 1)
     return np.clip(rate * share, 0.01, 0.99)
 
 
@@ -61,8 +79,6 @@ def look(
     *,
     share: float = 1.0,
     slack: float = 0.0,
-    hiding: Array | None = None,
-    asked: NDArray[np.bool_] | None = None,
     facing: Array | None = None,
 ) -> View:
     """Return how people of ``states`` (N, 5: x, y, their velocities, height) look.
@@ -73,41 +89,86 @@ def look(
         certain: (N,) who hides others.
         share: of their height at which the people have their heads.
         slack: what to put down as ``View.slack``, metres.
-        hiding: (N,) shares of their heights at which those who hide others have theirs; ``None``: 1.
-        asked: (N,) whose view is asked for; the others' is NaN. ``None``: everybody's.
         facing: (N,) radians, where the knees of those lie who sit on chairs; ``None``: nobody does.
     """
     count = len(states)
-    distance = np.hypot(*(states[:, :2] - camera.position[:2]).T)
-    if hiding is None:
-        hiding = np.ones(count)
-    screens = camera.person_box(states[certain, 0], states[certain, 1], hiding[certain] * states[certain, 4])
-    rows = np.arange(count) if asked is None else np.flatnonzero(asked)
-    box, jacobian = _boxes(camera, states[rows], share, None if facing is None else facing[rows])
-    visible, feet_visible = visible_shares(camera, box, distance[rows], screens, distance[certain])
-    if len(rows) == count:
-        return View(box, jacobian, visible, feet_visible, np.full(count, slack))
-    view = View(
-        np.full((count, 4), np.nan), np.full((count, 4, 3), np.nan), np.zeros(count), np.zeros(count),
-        np.full(count, slack),
+    kinds = np.full(count, UPRIGHT if facing is None else WITH_KNEES)
+    bodies = Bodies(
+        states[:, :2], states[:, 4], np.full(count, share), np.full(count, slack), kinds,
+        np.zeros(count) if facing is None else facing,
     )  # fmt: skip
-    view.boxes[rows], view.jacobian[rows] = box, jacobian
-    view.visible[rows], view.feet_visible[rows] = visible, feet_visible
+    screens = camera.person_box(states[certain, 0], states[certain, 1], states[certain, 4])
+    distances = distances_from(camera, bodies.places)
+    view, _ = look_at(camera, bodies, distances, lambda _: (screens, distances[certain]))
     return view
 
 
-def _boxes(camera: FloorCamera, states: Array, share: float, facing: Array | None) -> tuple[Array, Array]:
-    """Return predicted boxes (N, 4) and their derivatives (N, 4, 3) by x, y and height."""
-    x, y, height = states[:, [0, 1, 4]].T
-    if facing is None:
-        box, jacobian = person_boxes_with_jacobian(camera, x, y, share * height, rings=STANDING)
-    else:
-        box, jacobian = person_boxes_with_jacobian(camera, x, y, share * height, rings=SEATED, facing=facing)
-    jacobian[..., 2] *= share
+@dataclass(frozen=True, slots=True, eq=False)
+class Bodies:
+    """B bodies whose looks are asked for together: of different people, or of one in several postures.
+
+    Args:
+        places: (B, 2) metres.
+        heights: (B,) of the people, metres.
+        shares: (B,) of their heights at which their heads are.
+        slack: (B,) what to put down as ``View.slack``, metres.
+        kinds: (B,) ``UPRIGHT`` or ``WITH_KNEES``.
+        facing: (B,) radians, where knees lie.
+    """
+
+    places: Array
+    heights: Array
+    shares: Array
+    slack: Array
+    kinds: NDArray[np.int64]
+    facing: Array
+
+
+def distances_from(camera: FloorCamera, places: Array) -> Array:
+    """Return the distances (N,) of places (N, 2) from the camera along the floor, metres."""
+    return np.asarray(np.hypot(*(places - camera.position[:2]).T), np.float64)
+
+
+def look_at(
+    camera: FloorCamera, bodies: Bodies, distances: Array, screens_of: Callable[[Array], tuple[Array, Array]]
+) -> tuple[View, Array]:
+    """Return how bodies look, all predicted by one projection, and their boxes (B, 4) however small they are.
+
+    Args:
+        camera: that looks.
+        bodies: in front of it or not.
+        distances: (B,) of the bodies, ``distances_from``.
+        screens_of: takes those boxes and returns the boxes (M, 4) of who hides others, and their distances (M,): most
+            of these are among the bodies.
+    """
+    raw, jacobian = _predicted(camera, bodies)
+    boxes = _worth_looking_at(raw, jacobian)
+    visible, feet_visible = visible_shares(camera, boxes, distances, *screens_of(raw))
+    return View(boxes, jacobian, visible, feet_visible, bodies.slack), raw
+
+
+def predicted_boxes(camera: FloorCamera, bodies: Bodies) -> tuple[Array, Array]:
+    """Return boxes (B, 4) of bodies and their derivatives (B, 4, 3), without asking what hides them."""
+    raw, jacobian = _predicted(camera, bodies)
+    return _worth_looking_at(raw, jacobian), jacobian
+
+
+def _predicted(camera: FloorCamera, bodies: Bodies) -> tuple[Array, Array]:
+    knees = bool(bodies.kinds.any())
+    boxes, jacobian = person_boxes_with_jacobian(
+        camera, bodies.places[:, 0], bodies.places[:, 1], bodies.shares * bodies.heights,
+        rings=_RINGS[bodies.kinds] if knees else STANDING, facing=bodies.facing if knees else 0.0,
+    )  # fmt: skip
+    jacobian[..., 2] *= bodies.shares[:, None]
+    return boxes, jacobian
+
+
+def _worth_looking_at(boxes: Array, jacobian: Array) -> Array:
+    """Return the boxes (N, 4); NaN for who is not in front, or too far away."""
     with np.errstate(invalid="ignore"):
-        seen = np.isfinite(box).all(axis=1) & np.isfinite(jacobian).all(axis=(1, 2))
-        seen &= box[:, 3] - box[:, 1] >= _SMALLEST
-    return np.where(seen[:, None], box, np.nan), jacobian
+        seen = np.isfinite(boxes).all(axis=1) & np.isfinite(jacobian).all(axis=(1, 2))
+        seen &= boxes[:, 3] - boxes[:, 1] >= _SMALLEST
+    return np.where(seen[:, None], boxes, np.nan)
 
 
 def visible_shares(
@@ -122,18 +183,17 @@ def visible_shares(
         screens: (M, 4) boxes of who may hide them.
         screen_distances: (M,) likewise.
     """
-    feet = boxes.copy()
-    feet[:, 1] = boxes[:, 3] - (boxes[:, 3] - boxes[:, 1]) / 5
-    whole, lowest = (
-        camera.visible_share(part) * (1 - _hidden(part, distances, screens, screen_distances)) for part in (boxes, feet)
-    )
-    return whole, lowest
+    count = len(boxes)
+    parts = np.concatenate([boxes, boxes])
+    parts[count:, 1] = boxes[:, 3] - (boxes[:, 3] - boxes[:, 1]) / 5
+    shares = camera.visible_share(parts)
+    if count and len(screens):
+        shares = shares * (1 - _hidden(parts, np.concatenate([distances, distances]), screens, screen_distances))
+    return shares[:count], shares[count:]
 
 
 def _hidden(parts: Array, distances: Array, screens: Array, screen_distances: Array) -> Array:
     """Return (N,) the share of each part that is behind screens nearer to the camera."""
-    if not len(parts) or not len(screens):
-        return np.zeros(len(parts))
     # A person fills about two thirds of the width of their box.
     margin = (screens[:, 2] - screens[:, 0]) / 6
     left, right = screens[:, 0] + margin, screens[:, 2] - margin

@@ -34,6 +34,15 @@ SEATED: Rings = ((0.0, 0.6, 0.0), (0.31, 0.7, 0.0), (0.61, 1.0, -SEAT_BEHIND), (
 #: directions of the points of a ring, from the one towards the camera: with these four the nearest, the farthest and
 #: both outermost points are among them whatever the view, and the other four serve cameras that are rolled
 _DIRECTIONS = np.arange(8) * np.pi / 4
+_COSINES, _SINES = np.cos(_DIRECTIONS)[:, None], np.sin(_DIRECTIONS)[:, None]
+#: factors of (y, x) that make a quarter turn of (x, y) to the left, and to the right
+_QUARTER_TURN, _QUARTER_BACK = np.array([-1.0, 1.0]), np.array([1.0, -1.0])
+#: where circles turn to that are right under the camera
+_EAST = np.array([1.0, 0.0])
+_PLANE = np.eye(2)
+#: sides of a box, and along which axis of the picture each lies
+_SIDES = np.arange(4)
+_AXES = _SIDES % 2
 #: metres a person must be in front of the camera: nearer, the box says nothing
 _NEAREST = 0.1
 #: metres by which a point is moved to find the derivative of its pixel
@@ -53,7 +62,7 @@ def person_points(
     height: ArrayLike,
     width: ArrayLike,
     camera_position: Array,
-    rings: Rings = STANDING,
+    rings: Rings | Array = STANDING,
     facing: ArrayLike = 0.0,
 ) -> Array:
     """Return world points (N, K, 3) around people who are at (x, y).
@@ -61,22 +70,33 @@ def person_points(
     A person is some level circles, by default about one vertical axis: soles (0.7 of ``width`` across, on the floor),
     shoulders (``width`` across, at 0.82 of ``height``) and crown (0.4 of ``width``, at ``height``); metres. Each has
     eight points. ``facing`` (radians, 0 along x) is where those look who sit (``SEATED``). All arguments broadcast;
-    ``camera_position`` (3,) turns the circles so that one point is nearest to it.
+    ``rings`` are the same for all, or (N, R, 3) of each; ``camera_position`` (3,) turns the circles so that one point
+    is nearest to it.
     """
     x, y, height, width, facing = np.broadcast_arrays(
         *(np.atleast_1d(np.asarray(value, np.float64)) for value in (x, y, height, width, facing))
     )
-    towards = np.arctan2(camera_position[1] - y, camera_position[0] - x)
-    angles = towards[:, None] + _DIRECTIONS
-    unit = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    place = np.stack([x, y], axis=-1)
-    ahead = np.stack([np.cos(facing), np.sin(facing)], axis=-1) * height[:, None]
-    points = np.empty((len(x), len(rings), len(_DIRECTIONS), 3))
-    for number, (level, radius, forward) in enumerate(rings):
-        middle = place + forward * ahead if forward else place
-        points[:, number, :, :2] = middle[:, None] + unit * (radius * width / 2)[:, None, None]
-        points[:, number, :, 2] = (level * height)[:, None]
-    return points.reshape(len(x), len(rings) * len(_DIRECTIONS), 3)
+    return _points(np.stack([x, y], axis=-1), height, width, camera_position, np.asarray(rings, np.float64), facing)
+
+
+def _points(places: Array, height: Array, width: Array, camera_position: Array, rings: Array, facing: Array) -> Array:
+    """Return ``person_points`` of arrays: places (N, 2), the others (N,), rings (R, 3) or (N, R, 3)."""
+    across = camera_position[:2] - places
+    distance = np.sqrt((across * across).sum(axis=1))[:, None]
+    towards = np.where(distance > 0, across / np.maximum(distance, 1e-300), _EAST)
+    aside = towards[:, ::-1] * _QUARTER_TURN
+    unit = towards[:, None] * _COSINES + aside[:, None] * _SINES
+    level, radius, forward = rings[..., 0], rings[..., 1], rings[..., 2]
+    middle = places[:, None]
+    if forward.any():
+        ahead = np.stack([np.cos(facing), np.sin(facing)], axis=-1) * height[:, None]
+        middle = middle + forward[..., None] * ahead[:, None]
+    count, levels = len(places), rings.shape[-2]
+    points = np.empty((count, levels, len(_DIRECTIONS), 3))
+    half = radius * (width / 2)[:, None]
+    points[..., :2] = middle[:, :, None] + half[..., None, None] * unit[:, None]
+    points[..., 2] = (level * height[:, None])[..., None]
+    return points.reshape(count, levels * len(_DIRECTIONS), 3)
 
 
 def boxes_around(pixels: Array, depth: Array) -> Array:
@@ -92,7 +112,7 @@ def person_boxes_with_jacobian(
     y: Array,
     height: Array,
     width: float = 0.5,
-    rings: Rings = STANDING,
+    rings: Rings | Array = STANDING,
     facing: Array | float = 0.0,
 ) -> tuple[Array, Array]:
     """Return the boxes (N, 4) of people as ``person_box`` does, and their derivatives (N, 4, 3) by x, y and height.
@@ -105,29 +125,38 @@ def person_boxes_with_jacobian(
         width: of the people, metres.
         rings, facing: of ``person_points``; facing (N,) radians.
     """
-    points = person_points(x, y, height, width, camera.position, rings, facing)
+    count = len(x)
+    places, shapes = np.stack([x, y], axis=-1), np.asarray(rings, np.float64)
+    towards = np.broadcast_to(np.asarray(facing, np.float64), (count,))
+    position = camera.position
+    points = _points(places, height, np.full(count, float(width)), position, shapes, towards)
     flat, depth = camera.project(points.reshape(-1, 3))
-    pixels = flat.reshape(*points.shape[:2], 2)
-    boxes = boxes_around(pixels, depth.reshape(points.shape[:2]))
-    rows = np.arange(len(points))[:, None]
-    touching = np.concatenate([pixels.argmin(axis=1), pixels.argmax(axis=1)], axis=1)
+    number = points.shape[1]
+    # Columns and rows apart, so that every search runs along memory.
+    pixels = np.ascontiguousarray(flat.reshape(count, number, 2).transpose(0, 2, 1))
+    touching = np.concatenate([pixels.argmin(axis=2), pixels.argmax(axis=2)], axis=1)
+    rows = np.arange(count)[:, None]
+    touched = pixels[rows, _AXES, touching]
+    front = (depth.reshape(count, number) > _NEAREST).all(axis=1)
+    boxes = np.where(front[:, None], touched, np.nan)
     chosen = points[rows, touching]
-    forward = np.array([ring[2] for ring in rings])[touching // len(_DIRECTIONS)][..., None]
-    ahead = forward * np.stack(np.broadcast_arrays(np.cos(facing), np.sin(facing)), axis=-1).reshape(-1, 1, 2)
     # The circles turn with the direction to the camera.
-    across, deep = camera.position[0] - x, camera.position[1] - y
-    turning = np.stack([deep, -across], axis=-1) / np.maximum(across**2 + deep**2, 1e-12)[:, None]
-    middle = np.stack([x, y], axis=-1)[:, None] + ahead * height[:, None, None]
-    beside = np.stack([middle[..., 1] - chosen[..., 1], chosen[..., 0] - middle[..., 0]], axis=-1)
-    change = np.zeros((*chosen.shape, 3))
-    change[..., :2, :2] = np.eye(2) + beside[..., :, None] * turning[:, None, None]
-    change[..., :2, 2] = ahead
+    across = position[:2] - places
+    turning = across[:, ::-1] * _QUARTER_BACK / np.maximum((across * across).sum(axis=1), 1e-12)[:, None]
+    offset = chosen[..., :2] - places[:, None]
+    change = np.zeros((count, 4, 3, 3))
     change[..., 2, 2] = chosen[..., 2] / height[:, None]
-    moved = chosen[..., None, :] + _STEP * np.swapaxes(change, -1, -2)
-    later = camera.project(moved.reshape(-1, 3))[0].reshape(*moved.shape[:3], 2)
-    sides = np.arange(4)
-    axis = sides % 2
-    return boxes, (later[:, sides, :, axis].transpose(1, 0, 2) - boxes[:, :, None]) / _STEP
+    if shapes[..., 2].any():
+        ring = touching // len(_DIRECTIONS)
+        forward = (shapes[ring, 2] if shapes.ndim == 2 else shapes[rows, ring, 2])[..., None]
+        ahead = forward * np.stack([np.cos(towards), np.sin(towards)], axis=-1)[:, None]
+        change[..., 2, :2] = ahead
+        offset = offset - ahead * height[:, None, None]
+    beside = offset[..., ::-1] * _QUARTER_TURN
+    change[..., :2, :2] = _PLANE + turning[:, None, :, None] * beside[:, :, None]
+    moved = chosen[:, :, None] + _STEP * change
+    later = camera.project(moved.reshape(-1, 3))[0].reshape(count, 4, 3, 2)
+    return boxes, (later[:, _SIDES, :, _AXES].transpose(1, 0, 2) - boxes[:, :, None]) / _STEP
 
 
 def share_inside(boxes: ArrayLike, width: float, height: float) -> Array:

@@ -85,10 +85,11 @@ class SingleCameraTracker:
         self.appearance: AppearanceMemory | None = self._new_appearance()
         self.removed_ids: NDArray[np.int64] = _NO_IDS
         self._updates = 0
-        self._time: float | None = None
+        self.time: float | None = None
         self._next_id = 1
         self._class: int | None = None
         self._several_classes = False
+        self.shown: Indices = _NONE
 
     # What an algorithm says of itself.
 
@@ -172,16 +173,16 @@ class SingleCameraTracker:
         frame = Observation()
         interval = 1.0 / self.frame_rate
         if time is None:
-            frame.time = 0.0 if self._time is None else self._time + interval
+            frame.time = 0.0 if self.time is None else self.time + interval
             frame.dt = 1.0
         else:
             frame.time = float(time)
-            if not math.isfinite(frame.time) or (self._time is not None and frame.time <= self._time):
+            if not math.isfinite(frame.time) or (self.time is not None and frame.time <= self.time):
                 raise InputError(
-                    f"time {time} s does not come after the last one, {self._time} s: give each frame of a camera a "
+                    f"time {time} s does not come after the last one, {self.time} s: give each frame of a camera a "
                     "later time, or call reset() when a stream starts again"
                 )
-            frame.dt = 1.0 if self._time is None else (frame.time - self._time) * self.frame_rate
+            frame.dt = 1.0 if self.time is None else (frame.time - self.time) * self.frame_rate
             # times that were rounded or summed up still mean whole frames
             if abs(frame.dt - 1.0) < 1e-6:
                 frame.dt = 1.0
@@ -201,7 +202,7 @@ class SingleCameraTracker:
         frame.scores, frame.classes = detections.scores, detections.classes
         frame.indices = np.arange(len(detections))
         frame.image = image
-        self._time = frame.time
+        self.time = frame.time
         self._updates += 1
         if not self._several_classes and len(frame.classes):
             if self._class is None:
@@ -364,7 +365,7 @@ class SingleCameraTracker:
 
     def _report(self, frame: Observation) -> Tracks:
         table = self.table
-        tracks = self.reported(frame).nonzero()[0]
+        tracks = self.shown = self.reported(frame).nonzero()[0]
         if not len(tracks):
             return Tracks.empty()
         ids = table.id[tracks]

@@ -105,12 +105,15 @@ def test_what_is_believed_of_a_box_fits_as_well_as_its_own_covariance_says():
     root = generator.normal(size=(2, 4, 3, 3))
     spread = root @ np.swapaxes(root, -1, -2) + 0.1 * np.eye(3)
     off = generator.normal(size=(2, 4, 3))
-    more = generator.uniform(0, 1, (5, 2, 1, 3))
-    believed = np.array([[1, 1, 1], [1, 1, 0], [0, 1, 1], [0, 1, 0], [0, 0, 0]], bool)[:, None, None]
-    distance, log_determinant = likelihood_module._fit(off, spread, more, np.repeat(believed, 4, axis=2))
-    for case, person, box in np.ndindex(5, 2, 4):
-        sides = np.flatnonzero(believed[case, 0, 0])
-        part = (spread[person, box] + np.diag(more[case, person, 0]))[np.ix_(sides, sides)]
-        rest = off[person, box, sides]
-        assert distance[case, person, box] == pytest.approx(rest @ np.linalg.solve(part, rest), abs=1e-9)
-        assert log_determinant[case, person, box] == pytest.approx(np.linalg.slogdet(part)[1], abs=1e-9)
+    first, second, third = np.moveaxis(off, -1, 0)
+    a, b, c, d, e, f = (spread[..., row, column] for row, column in zip(*np.triu_indices(3)))
+    found = {
+        (0, 1, 2): likelihood_module._fit_three(first, second, third, a, b, c, d, e, f),
+        (0, 1): likelihood_module._fit_two(first, second, a, b, d),
+        (0, 2): likelihood_module._fit_two(first, third, a, c, f),
+    }
+    for sides, (distance, log_determinant) in found.items():
+        for person, box in np.ndindex(2, 4):
+            part, rest = spread[person, box][np.ix_(sides, sides)], off[person, box, list(sides)]
+            assert distance[person, box] == pytest.approx(rest @ np.linalg.solve(part, rest), abs=1e-9)
+            assert log_determinant[person, box] == pytest.approx(np.linalg.slogdet(part)[1], abs=1e-9)

@@ -43,12 +43,12 @@ def test_who_stands_behind_somebody_known_is_hidden(camera):
 def test_who_is_behind_the_camera_is_not_visible(camera):
     view = look(camera, states((-2, -2)), np.zeros(1, bool))
     assert view.visible[0] == 0 and np.isnan(view.boxes).all()
-    assert detection_chance(view, 0.9)[0] == pytest.approx(0.01)
+    assert detection_chance(view.visible, 0.9)[0] == pytest.approx(0.01)
 
 
 def test_chance_grows_with_what_is_visible_up_to_the_rate(camera):
     view = look(camera, states((3, 2.5)), np.zeros(1, bool))
-    assert detection_chance(view, 0.9)[0] == pytest.approx(0.9)
+    assert detection_chance(view.visible, 0.9)[0] == pytest.approx(0.9)
 
 
 def test_some_of_a_view_are_a_view(camera):
