@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from reid_models.accelerators import accelerator_wanted
 from reid_models.embedders import EMBEDDER_PRECISIONS, BatchEmbedder, Embedder, EmbedderOptions, normalized_rows
 from reid_models.errors import InputError
 from reid_models.exported_embedder import NetworkEmbedder, file_embedder
 from reid_models.names import nearest_name_hint
 from reid_models.registry import list_models
-from reid_models.runtimes import EXPORT_SUFFIXES, RUNTIMES
+from reid_models.runtimes import EXPORT_SUFFIXES, RUNTIMES, accelerator_wanted
 from reid_models.weights import list_weights, resolve_weights, shipped_weights
 
 __all__ = [
