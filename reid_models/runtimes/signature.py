@@ -138,7 +138,9 @@ def _openvino_signature(path: Path) -> Signature:
         raise InputError(f"{path} is not an OpenVINO network ({first_line(error)}); export it again") from error
     metadata = {}
     if model.has_rt_info("multicam"):
-        metadata = {str(key): str(value.value) for key, value in model.get_rt_info("multicam").value.items()}
+        metadata = {
+            str(key): str(getattr(value, "value", value)) for key, value in model.get_rt_info("multicam").value.items()
+        }
     quantized = any(operation.get_type_name() == "FakeQuantize" for operation in model.get_ops())
     inputs, outputs = ([_openvino_port(port) for port in side] for side in (model.inputs, model.outputs))
     return Signature(inputs, outputs, metadata, quantized)

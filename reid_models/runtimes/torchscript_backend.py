@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,9 @@ class TorchScriptBackend:
         if threads is not None:
             torch.set_num_threads(threads)
         self.precision = "int8" if signature.quantized else precision
-        self._network = torch.jit.load(str(path), map_location="cpu").eval()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._network = torch.jit.load(str(path), map_location="cpu").eval()
         self._pixels = None
         if pixels is not None:
             scale = 1 / np.asarray(pixels.std, np.float64)

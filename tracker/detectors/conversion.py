@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,14 @@ from reid_models.runtimes.export_cache import ExportRefused, installed
 from tracker.detectors.letterbox import fit_centred
 from tracker.detectors.ultralytics_models import first_line, import_ultralytics, load_model, quiet
 
-__all__ = ["LARGEST_BOX_DIFFERENCE", "LARGEST_SCORE_DIFFERENCE", "export_onnx", "raw_differences"]
+__all__ = [
+    "LARGEST_BOX_DIFFERENCE",
+    "LARGEST_SCORE_DIFFERENCE",
+    "compare_files",
+    "export_onnx",
+    "export_torchscript",
+    "raw_differences",
+]
 
 #: between an export's boxes and PyTorch's, in pixels of the network's input
 LARGEST_BOX_DIFFERENCE = 1.0
@@ -25,6 +33,10 @@ LARGEST_SCORE_DIFFERENCE = 0.01
 #: boxes of models that choose themselves are compared from this score on: below, equal scores come in any order
 _LEAST_SCORE = 0.05
 _OPSET = 17
+_STRIDE = 32
+_EXPORTED_SIDE = 640
+#: RGB, 0 … 1
+_PIXELS = PixelInput(std=(255.0, 255.0, 255.0))
 
 Raw = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -44,33 +56,77 @@ def export_onnx(weights: Path, target: Path, image_size: int) -> dict[str, Any]:
         ExportRefused: it cannot be exported, or does not compute the same.
         InputError: the file holds no detector.
     """
+    model = _detector(weights)
+    _export(
+        weights, target, {"format": "onnx", "imgsz": image_size, "opset": _OPSET, "simplify": False, "dynamic": True}
+    )
+    reference = _pytorch(model)
+    differences = {}
+    for runtime in installed():
+        network = load_network(target, runtime=runtime, pixels=_PIXELS)
+        differences[runtime] = _checked(runtime, reference, _first_output(network), _pictures(image_size))
+    return {"differences": differences}
+
+
+def export_torchscript(weights: Path, target: Path, image_size: int) -> dict[str, dict[str, float]]:
+    """Write a detector of ultralytics as TorchScript with a fixed input, and compare it with PyTorch.
+
+    Args, Raises: as :func:`export_onnx`.
+
+    Returns:
+        The largest difference of ``box`` (pixels) and ``score``, under ``"torch"``.
+    """
+    side = -(-image_size // _STRIDE) * _STRIDE
+    model = _detector(weights)
+    _export(weights, target, {"format": "torchscript", "imgsz": side})
+    network = load_network(target, pixels=_PIXELS)
+    pictures = [fit_centred(picture, side, side).canvas for picture in _pictures(side)]
+    return {"torch": _checked("torch", _pytorch(model), _first_output(network), pictures)}
+
+
+def compare_files(first: Path, second: Path) -> str:
+    """Return in words how far two files of one detector differ on noise and photographs.
+
+    Raises:
+        ExportRefused: by too much.
+    """
+    networks = [load_network(path, pixels=_PIXELS) for path in (first, second)]
+    height, width = (side or _EXPORTED_SIDE for side in networks[0].inputs[0].shape[1:3])
+    pictures = [fit_centred(picture, height, width).canvas for picture in _pictures(max(height, width))]
+    found = _checked(second.suffix, _first_output(networks[0]), _first_output(networks[1]), pictures)
+    return f"boxes within {found['box']:.4f} pixels of {first.name}'s, scores within {found['score']:.5f}"
+
+
+def _detector(weights: Path) -> Any:
     import_ultralytics()
     model = load_model(weights)
     if model.task != "detect":
         raise ExportRefused(f"models for the task {model.task!r} are run by PyTorch alone")
-    # the exporter writes beside the weights, and changes the model it is given
+    return model
+
+
+def _export(weights: Path, target: Path, options: dict[str, Any]) -> None:
+    """Have ultralytics export a copy: its exporter writes beside the weights, and changes the model it is given."""
     with tempfile.TemporaryDirectory(prefix="multicam-export-") as folder:
         copy = Path(folder) / weights.name
         shutil.copyfile(weights, copy)
         try:
-            with quiet():
-                made = load_model(copy).export(
-                    format="onnx", imgsz=image_size, opset=_OPSET, simplify=False, dynamic=True, device="cpu"
-                )
+            with quiet(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                made = load_model(copy).export(device="cpu", **options)
             shutil.copyfile(made, target)
         except Exception as error:  # any type: from PyTorch's exporter, which knows not every layer
             raise ExportRefused(f"it cannot be exported: {first_line(error)}") from error
-    reference = _pytorch(model)
-    differences = {}
-    for runtime in installed():
-        network = load_network(target, runtime=runtime, pixels=PixelInput(std=(255.0, 255.0, 255.0)))
-        found = raw_differences(reference, _first_output(network), _pictures(image_size))
-        differences[runtime] = found
-        if found["box"] > LARGEST_BOX_DIFFERENCE or found["score"] > LARGEST_SCORE_DIFFERENCE:
-            raise ExportRefused(
-                f"in {runtime} boxes differ from PyTorch's by {found['box']:.3f} pixels, scores by {found['score']:.4f}"
-            )
-    return {"differences": differences}
+
+
+def _checked(runtime: str, first: Raw, second: Raw, pictures: Sequence[NDArray[np.uint8]]) -> dict[str, float]:
+    found = raw_differences(first, second, pictures)
+    if found["box"] > LARGEST_BOX_DIFFERENCE or found["score"] > LARGEST_SCORE_DIFFERENCE:
+        raise ExportRefused(
+            f"in {runtime} boxes differ from the original's by {found['box']:.3f} pixels, scores by "
+            f"{found['score']:.4f}"
+        )
+    return found
 
 
 def _first_output(network: Network) -> Raw:

@@ -125,6 +125,11 @@ class OnnxDetector:
             found += self._detect_together(fitted)
         return found
 
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of the network's input in pixels; at most, where the graph leaves it free."""
+        return self._height, self._width
+
     def network_input(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return what the network itself gets of a picture (H, W, 3), normalised: (1, 3, H', W')."""
         canvas = self._fitted(Frame("picture", 0, 0.0, image)).canvas

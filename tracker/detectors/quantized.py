@@ -109,8 +109,8 @@ def quantize_detector(
     }
     if min(facts["found"], facts["right"]) < LEAST_SHARE:
         raise ExportRefused(
-            f"8 bits find {100 * facts['found']:.1f} % of {boxes} boxes of float32, and {100 * facts['right']:.1f} % of "
-            f"theirs are right; {100 * LEAST_SHARE:.0f} % are asked for"
+            f"8 bits find {100 * facts['found']:.1f} % of {boxes} boxes of float32, and {100 * facts['right']:.1f} % "
+            f"of theirs are right; {100 * LEAST_SHARE:.0f} % are asked for"
         )
     return facts
 
@@ -121,7 +121,7 @@ def _share(wanted: Sequence[Detections], found: Sequence[Detections]) -> float:
     for one, other in zip(wanted, found):
         total += len(one)
         if len(one) and len(other):
-            overlaps = matrix(iou, one.boxes, other.boxes) * (one.classes[:, None] == other.classes[None])
+            overlaps = matrix(iou, one.boxes.T, other.boxes.T) * (one.classes[:, None] == other.classes[None])
             hits += int((overlaps.max(axis=1) >= _LEAST_OVERLAP).sum())
     return hits / total if total else 1.0
 
