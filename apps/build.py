@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def build_detector(settings: TrackSettings, cameras: Sequence[CameraSettings]) -
     files: Mapping[str, str | Path] = {
         camera.name: camera.detections for camera in cameras if camera.detections is not None
     }
+    boxes_are_given = settings.detector.startswith("mot:")
     return create_detector(
         settings.detector,
         confidence=settings.confidence,
@@ -43,6 +45,8 @@ def build_detector(settings: TrackSettings, cameras: Sequence[CameraSettings]) -
         device=settings.device,
         half=settings.half,
         runtime=settings.runtime,
+        precision="float32" if boxes_are_given else settings.precision,
+        calibration_images=None if boxes_are_given else settings.calibration_images,
         camera_detections=files,
         offline=settings.offline or None,
     )
@@ -54,14 +58,22 @@ def build_embedder(settings: TrackSettings) -> Embedder | None:
         return None
     from reid_models.embedder import create_embedder
 
-    return create_embedder(
-        settings.embedder,
-        weights=settings.embedder_weights,
-        device=settings.device,
-        half=settings.half,
-        runtime=settings.runtime,
-        offline=settings.offline or None,
-    )
+    with contextlib.ExitStack() as stack:
+        crops = None
+        if settings.calibration_images is not None:
+            from apps.calibration_people import crops_of_people
+
+            crops = stack.enter_context(crops_of_people(settings))
+        return create_embedder(
+            settings.embedder,
+            weights=settings.embedder_weights,
+            device=settings.device,
+            half=settings.half,
+            runtime=settings.runtime,
+            precision=settings.precision,
+            calibration_images=crops,
+            offline=settings.offline or None,
+        )
 
 
 def build_pipeline(

@@ -14,6 +14,7 @@ from apps.align import align
 from apps.calibrate import calibrate
 from apps.compare import compare
 from apps.demo_commands import demo, simulate
+from apps.detector import app as detector_commands
 from apps.evaluate import app as evaluate
 from apps.interrupts import stoppable
 from apps.reid import app as reid
@@ -68,7 +69,10 @@ def track(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.", rich_help_panel=_OUTPUT)],
     detector: Annotated[
         str,
-        typer.Option(help="An ultralytics model (name or .pt), an .onnx file, or mot:PATH.", rich_help_panel=_MODELS),
+        typer.Option(
+            help="An ultralytics model (name or .pt), an .onnx, .xml or .torchscript file, or mot:PATH.",
+            rich_help_panel=_MODELS,
+        ),
     ] = "yolo26n.pt",
     confidence: Annotated[
         float | None,
@@ -102,8 +106,22 @@ def track(
         bool, typer.Option("--half", help="16-bit precision where the device has it.", rich_help_panel=_MODELS)
     ] = False,
     runtime: Annotated[
-        str, typer.Option(help="For ONNX files: auto, openvino, onnxruntime.", rich_help_panel=_MODELS)
+        str,
+        typer.Option(
+            help="What runs the networks: auto (PyTorch on a GPU, else OpenVINO), openvino, onnxruntime, torch.",
+            rich_help_panel=_MODELS,
+        ),
     ] = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="auto, float32, bfloat16, float16 (GPUs), or int8 with --calibration-images.", rich_help_panel=_MODELS
+        ),
+    ] = "auto",
+    calibration_images: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Pictures like those of the cameras, for int8.", rich_help_panel=_MODELS),
+    ] = None,
     tracker: Annotated[
         str,
         typer.Option(help="bytetrack, multicam, botsort, ocsort, deepsort, sort or motdt.", rich_help_panel=_TRACKING),
@@ -271,6 +289,8 @@ def track(
         device=device,
         half=half,
         runtime=runtime,
+        precision=precision,
+        calibration_images=calibration_images,
         embedder=embedder,
         embedder_weights=embedder_weights,
         offline=offline,
@@ -357,6 +377,7 @@ app.command()(stoppable()(search))
 app.command()(stoppable()(tune))
 app.command()(stoppable()(compare))
 app.add_typer(reid, name="reid")
+app.add_typer(detector_commands, name="detector")
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(store_commands, name="store")
 

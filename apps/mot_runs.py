@@ -40,7 +40,7 @@ __all__ = ["MotPlan", "Row", "finished_rows", "margins_of", "planned_runs"]
 #: listed of each kind, sequence and row
 _FAILURES = 5
 _MOTION = "none"
-_DETECTOR_SUFFIXES = (".pt", ".onnx", ".torchscript", ".engine")
+_DETECTOR_SUFFIXES = (".pt", ".onnx", ".xml", ".torchscript", ".engine")
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,8 @@ def export(
     model: Annotated[str, typer.Argument(help="Name, NAME:WEIGHTS, or a checkpoint.")],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="File to write: .onnx, or .pt for weights of 16 bits.",
+        typer.Option("--output", "-o", help="File to write: .onnx, .xml (OpenVINO), .torchscript, or .pt for "
+                     "weights of 16 bits.",
                      rich_help_panel=_OUTPUT),
     ],
     weights: Annotated[
@@ -226,15 +227,24 @@ def export(
     untrained: Annotated[
         bool, typer.Option("--untrained", help="Allow random weights, for tests of speed.", rich_help_panel=_RECIPE)
     ] = False,
+    precision: Annotated[
+        str, typer.Option(help="float32, or int8 fitted to --calibration-images.", rich_help_panel=_MACHINE)
+    ] = "float32",
+    calibration_images: Annotated[
+        Path | None, typer.Option(help="Folder with crops of people, for int8.", rich_help_panel=_MACHINE)
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file.", rich_help_panel=_OUTPUT)
     ] = False,
     offline: Offline = False,
 ) -> None:  # fmt: skip
     """Export a network, checked against PyTorch on the same images before the file is kept."""
-    from apps.reid_export import run_export
+    from apps.reid_export import ReidExportRequest, run_export
 
-    run_export(model, weights, tuple(changes or ()), tuple(record or ()), output, untrained, overwrite, offline)
+    run_export(ReidExportRequest(
+        model, weights, tuple(changes or ()), tuple(record or ()), output, untrained, overwrite, offline, precision,
+        calibration_images,
+    ))  # fmt: skip
 
 
 @app.command(name="search-architecture")

@@ -53,10 +53,11 @@ def load_named_model(
     from reid_models.checkpoints import load_checkpoint, read_description, read_state_dict, recognize_architecture
     from reid_models.errors import InputError
     from reid_models.registry import create_model, list_models, model_spec
+    from reid_models.runtimes import EXPORT_SUFFIXES
     from reid_models.weights import resolve_weights, shipped_weights
 
     name, _, given = model.partition(":")
-    if model.lower().endswith(".onnx"):
+    if model.lower().endswith(EXPORT_SUFFIXES):
         raise InputError(
             f"{model} is an exported network, not PyTorch's: give the checkpoint that it was exported from"
         )

@@ -155,9 +155,10 @@ def _embedding(request: EvaluateRequest) -> tuple[Any, str, Distance, nn.Module 
     """Return what embeds a data set, its label, the distance its vectors are compared by, and network and record."""
     from apps.reid_model import load_named_model, parse_input_size
     from reid_models.errors import InputError
+    from reid_models.runtimes import EXPORT_SUFFIXES
 
     size = parse_input_size(request.input_size)
-    if request.model.lower().endswith(".onnx") or request.model == "color_histogram":
+    if request.model.lower().endswith(EXPORT_SUFFIXES) or request.model == "color_histogram":
         return _exported(request, size)
     from reid_models.evaluation.evaluate import embed_data
     from reid_models.training.run import create_accelerator

@@ -51,6 +51,8 @@ class RunReport:
     failure: str | None = None
     #: of store.sqlite, if there is one
     store_bytes: int | None = None
+    #: what found people and what told them apart, each with its runtime and precision
+    models: tuple[str, ...] = ()
 
 
 def run_record(

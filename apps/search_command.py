@@ -30,9 +30,7 @@ def search(
         typer.Option(help="Finds the people in each photo first: a model as for track.", rich_help_panel=_MODELS),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda:0, …", rich_help_panel=_MODELS)] = "auto",
-    runtime: Annotated[
-        str, typer.Option(help="For ONNX files: auto, openvino, onnxruntime.", rich_help_panel=_MODELS)
-    ] = "auto",
+    runtime: Annotated[str, typer.Option(help="auto, openvino, onnxruntime, torch.", rich_help_panel=_MODELS)] = "auto",
     offline: Annotated[
         bool, typer.Option("--offline", help="Never download models or weights.", rich_help_panel=_MODELS)
     ] = False,

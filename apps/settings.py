@@ -63,6 +63,9 @@ class TrackSettings(BaseModel):
     device: str = "auto"
     half: bool = False
     runtime: str = Field(default="auto", pattern="^(auto|openvino|onnxruntime|torch)$")
+    precision: str = Field(default="auto", pattern="^(auto|float32|bfloat16|float16|int8)$")
+    #: folder with pictures like those of the cameras, for ``precision="int8"``
+    calibration_images: Path | None = None
     embedder: str = DEFAULT_EMBEDDER
     embedder_weights: Path | None = None
     offline: bool = False

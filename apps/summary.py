@@ -20,6 +20,8 @@ def print_summary(report: RunReport, console: Console) -> None:
         f"in {report.seconds:.1f} s ({frames / max(report.seconds, 1e-9):.1f} frames/s).",
         soft_wrap=True,
     )
+    if report.models:
+        console.print(f"Run by: {'; '.join(report.models)}.", soft_wrap=True, markup=False, emoji=False)
     if report.store_bytes is not None:
         size = report.store_bytes / 1e6
         console.print(f"Store: {size:.1f} MB, for multicam search and multicam store.", soft_wrap=True)

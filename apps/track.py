@@ -318,6 +318,7 @@ def _write_results(run: TrackRun, stop: StopRequest, started: float) -> RunRepor
         warnings=run.notices.warnings,
         failure=None if run.failure is None else folder.shown(str(run.failure)),
         store_bytes=store_bytes,
+        models=_models(run),
     )
     write_run_record(folder, run_record(run.settings, run.outputs, run.pipeline, run.cameras, run.sources, report))
     gallery = None if run.gallery is None else run.gallery.staged()
@@ -330,6 +331,11 @@ def _write_results(run: TrackRun, stop: StopRequest, started: float) -> RunRepor
             if gallery is not None:
                 gallery.discard()
     return report
+
+
+def _models(run: TrackRun) -> tuple[str, ...]:
+    detector, embedder = run.pipeline.detector, run.pipeline.embedder
+    return (detector.description, *([] if embedder is None else [embedder.description]))
 
 
 def _write_store(run: TrackRun, started: float) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmarks.console import print_table, run_command
+from benchmarks.network_speed import crops, detector, embedders
 from tracker.errors import InputError
 
 if TYPE_CHECKING:
@@ -265,6 +266,9 @@ def _progress_bar(quiet: bool) -> Progress:
         disable=quiet,
     )
 
+
+for _command in (embedders, crops, detector):
+    app.command()(_command)
 
 if __name__ == "__main__":
     main()

@@ -1,8 +1,7 @@
-"""Models of this library as embedders: by PyTorch on a GPU, exported to a faster runtime on the CPU."""
+"""Models of this library as embedders run by PyTorch."""
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from reid_models.checkpoints import read_description
-from reid_models.embedder import BatchEmbedder, Embedder, NetworkEmbedder
+from reid_models.embedders import BatchEmbedder, EmbedderOptions
 from reid_models.errors import InputError
 from reid_models.preprocessing import channel_scale_and_shift
 from reid_models.records import EmbeddingRecord, read_record
 from reid_models.registry import create_model, model_spec
 from reid_models.weights import WeightsRecord, find_weights_record
 
-__all__ = ["TorchEmbedder", "create_model_embedder"]
-
-_RUNTIMES = ("auto", "torch", "openvino", "onnxruntime")
+__all__ = ["TorchEmbedder", "build_network", "create_torch_embedder", "torch_processor"]
 
 
 class TorchEmbedder(BatchEmbedder):
@@ -32,22 +29,27 @@ class TorchEmbedder(BatchEmbedder):
         record: how to feed it.
         name: model and weights, for messages and ``description``.
         device: where to compute.
-        half: float16 on a GPU, bfloat16 on the CPU.
+        precision: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         batch_size: crops per call.
     """
 
     def __init__(
-        self, model: nn.Module, record: EmbeddingRecord, name: str, device: torch.device, half: bool, batch_size: int
+        self,
+        model: nn.Module,
+        record: EmbeddingRecord,
+        name: str,
+        device: torch.device,
+        precision: str,
+        batch_size: int,
     ) -> None:
         super().__init__(name, record, batch_size)
         self._device = device
-        self._type = (torch.float16 if device.type == "cuda" else torch.bfloat16) if half else torch.float32
+        self._type: torch.dtype = getattr(torch, precision)
         self._model = model.to(device, self._type).to(memory_format=torch.channels_last).eval()
         scale, shift = channel_scale_and_shift(record)
         self._scale = torch.from_numpy(scale).to(device).view(1, 3, 1, 1)
         self._shift = torch.from_numpy(shift).to(device).view(1, 3, 1, 1)
         self.dimension = self._measure_dimension()
-        precision = str(self._type).removeprefix("torch.")
         self.description = f"{name} (torch {device} {precision})"
 
     @torch.inference_mode()
@@ -61,35 +63,34 @@ class TorchEmbedder(BatchEmbedder):
         return vectors
 
 
-class _TemporaryNetworkEmbedder(NetworkEmbedder):
-    """Keeps the folder of the exported graph, which the runtime reads again for each batch size, while it is used."""
-
-    folder: tempfile.TemporaryDirectory[str]
-
-
-def create_model_embedder(
-    name: str,
-    *,
-    weights: Path | None,
-    known: WeightsRecord | None = None,
-    device: str = "auto",
-    half: bool = False,
-    runtime: str = "auto",
-    batch_size: int = 32,
-    input_size: tuple[int, int] | None = None,
-    threads: int | None = None,
-) -> Embedder:
-    """Return the model called ``name`` as an embedder; see :func:`reid_models.embedder.create_embedder`.
+def create_torch_embedder(
+    name: str, weights: Path | None, known: WeightsRecord | None, options: EmbedderOptions
+) -> TorchEmbedder:
+    """Return the model called ``name`` run by PyTorch.
 
     Args:
         weights: checkpoint file; ``None``: untrained.
         known: what is known of these weights, where they were given by name.
 
     Raises:
-        InputError: as there.
+        InputError: as :func:`reid_models.embedder.create_embedder`.
     """
-    if runtime not in _RUNTIMES:
-        raise InputError(f"unknown runtime {runtime!r}: give one of {', '.join(_RUNTIMES)}")
+    device = _device(options.device)
+    if device.type == "cuda" and options.runtime not in ("auto", "torch"):
+        raise InputError(
+            f"the runtime {options.runtime} computes on the CPU: use --device cpu, or runtime torch for a GPU"
+        )
+    precision = _precision(options, device)
+    model, record, label = build_network(name, weights, known, options.input_size)
+    if options.threads is not None and device.type == "cpu":
+        torch.set_num_threads(options.threads)
+    return TorchEmbedder(model, record, label, device, precision, options.batch_size)
+
+
+def build_network(
+    name: str, weights: Path | None, known: WeightsRecord | None, input_size: tuple[int, int] | None
+) -> tuple[nn.Module, EmbeddingRecord, str]:
+    """Return a model in evaluation mode, how it is fed, and what it is called; random weights are always the same."""
     record = model_spec(name).record
     label = f"{name}, untrained"
     options: dict[str, Any] = {}
@@ -98,17 +99,27 @@ def create_model_embedder(
         record, options = _record_and_options(name, weights, known)
     if input_size is not None:
         record = record.updated({"input_size": input_size}, "--embedder-input-size")
-    place = _device(device)
-    if place.type == "cuda" and runtime not in ("auto", "torch"):
-        raise InputError(f"the runtime {runtime} computes on the CPU: use --device cpu, or runtime torch for a GPU")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = create_model(name, weights=weights, **options).eval()
-    if place.type == "cuda" or runtime == "torch":
-        if threads is not None:
-            torch.set_num_threads(threads)
-        return TorchEmbedder(model, record, label, place, half, batch_size)
-    return _exported(model, record, label, half, runtime, batch_size, threads)
+    return model, record, label
+
+
+def torch_processor() -> torch.device:
+    """Return the processor as PyTorch's device."""
+    return torch.device("cpu")
+
+
+def _precision(options: EmbedderOptions, device: torch.device) -> str:
+    if options.precision == "int8":
+        raise InputError("int8 runs on the processor by OpenVINO or ONNX Runtime: use --device cpu, and not torch")
+    if options.precision == "float16" and device.type != "cuda":
+        raise InputError("float16 is for GPUs: on the processor give --precision bfloat16")
+    if options.precision != "auto":
+        return options.precision
+    if not options.half:
+        return "float32"
+    return "float16" if device.type == "cuda" else "bfloat16"
 
 
 def _record_and_options(
@@ -129,27 +140,6 @@ def _record_and_options(
     if weights.with_suffix(".json").is_file():
         record = read_record(weights.with_suffix(".json"), record)
     return record, described.get("options", {}) if ours else {}
-
-
-def _exported(
-    model: nn.Module,
-    record: EmbeddingRecord,
-    label: str,
-    half: bool,
-    runtime: str,
-    batch_size: int,
-    threads: int | None,
-) -> NetworkEmbedder:
-    from reid_models.export import export_onnx
-    from reid_models.runtimes import load_network
-
-    folder = tempfile.TemporaryDirectory(prefix="multicam-embedder-")
-    path = Path(folder.name) / "model.onnx"
-    export_onnx(model, path, record)
-    network = load_network(path, runtime=runtime, threads=threads, precision="bfloat16" if half else "float32")
-    embedder = _TemporaryNetworkEmbedder(network, record, batch_size, label)
-    embedder.folder = folder
-    return embedder
 
 
 def _device(device: str) -> torch.device:

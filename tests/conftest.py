@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,11 @@ def data_root() -> Path:
     if not (root / "data").is_dir():
         pytest.skip(f"no real data at {root}: set MULTICAM_DATA")
     return root
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is fetched, exported and compiled is kept in a folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MULTICAM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

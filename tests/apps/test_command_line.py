@@ -70,7 +70,8 @@ def test_what_a_run_says(multicam: Command, studio: Studio, tmp_path: Path) -> N
     arguments = ("-o", folder, "--detector", studio.detections)
     outcome = multicam("track", studio.corridor, studio.hall, *arguments, "--no-video")
     assert outcome.code == 0
-    first, store, second = outcome.out.splitlines()
+    first, models, store, second = outcome.out.splitlines()
+    assert models.startswith("Run by: ") and "osnet_x0_25:default (openvino float32)" in models
     assert store.startswith("Store: ") and store.endswith(" MB, for multicam search and multicam store.")
     assert first.startswith("3 identities, 2 of them in several cameras; 180 frames of 2 cameras in ")
     assert first.endswith("frames/s).")

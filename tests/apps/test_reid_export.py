@@ -50,8 +50,8 @@ def test_the_exported_network_computes_the_same(multicam: Command, folder: Path,
     outcome = multicam("reid", "export", folder / "weights.pt", "-o", file)
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.startswith(f"{file}: {LABEL}, ") and "cosine with PyTorch at least 1.0000" in outcome.out
-    assert len(outcome.out.splitlines()) == 1 and sorted(files_in(tmp_path / "new")) == ["small.onnx"]
-    # The record is inside: nothing else is needed to feed it.
+    assert len(outcome.out.splitlines()) == 1 and sorted(files_in(tmp_path / "new")) == ["small.json", "small.onnx"]
+    # The record is inside, too: nothing else is needed to feed it.
     stored = {entry.key: entry.value for entry in onnx.load(file).metadata_props}
     record = json.loads(stored[RECORD_KEY])
     assert (record["input_size"], record["distance"]) == (list(SIZE), "cosine")
@@ -150,3 +150,43 @@ def test_an_export_that_computes_something_else_is_not_kept(
     outcome = multicam("reid", "export", folder / "weights.pt", "-o", tmp_path / "small.onnx")
     assert_one_line(outcome, "computes something else", "cosine", "not written")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".torchscript"])
+def test_other_formats_say_how_they_are_fed(multicam: Command, folder: Path, tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"small{suffix}"
+    outcome = multicam("reid", "export", folder / "weights.pt", "-o", file)
+    assert (outcome.code, outcome.err) == (0, "") and "cosine with PyTorch at least 1.0000" in outcome.out
+    images, expected = embeddings(folder)
+    for beside in (True, False):
+        if not beside:
+            file.with_suffix(".json").unlink()  # what is inside is enough
+        embedder = create_embedder(str(file))
+        assert embedder.record.input_size == SIZE
+        assert embedder.description == f"small{suffix} ({'openvino' if suffix == '.xml' else 'torch'} float32)"
+        np.testing.assert_allclose(embedder.embed(list(images)), expected, atol=5e-3)
+    file.with_suffix(".json").write_text('{"default_threshold": 0.17}')
+    assert create_embedder(str(file)).default_threshold == 0.17
+    assert_one_line(multicam("reid", "export", folder / "weights.pt", "-o", file), "exists already")
+    if suffix == ".xml":
+        file.with_suffix(".bin").unlink()
+        with pytest.raises(ValueError, match=r"small\.bin must lie beside it"):
+            create_embedder(str(file))
+
+
+def test_8_bits_are_fitted_to_pictures_and_checked(multicam: Command, folder: Path, tmp_path: Path) -> None:
+    file, pictures = tmp_path / "small.onnx", folder / "people" / "bounding_box_train"
+    given = ("reid", "export", folder / "weights.pt", "-o", file, "--precision", "int8")
+    assert_one_line(multicam(*given), "--calibration-images DIR")
+    (tmp_path / "none").mkdir()
+    assert_one_line(multicam(*given, "--calibration-images", tmp_path / "none"), "holds 0 pictures", "at least 8")
+    outcome = multicam(*given, "--calibration-images", pictures)
+    if outcome.code:  # refused: then nothing is written, and the cosine is named
+        assert_one_line(outcome, "cosine with float32: median", "not written")
+        assert not file.exists()
+        return
+    assert "int8, cosine with float32 median" in outcome.out and "times as fast here" in outcome.out
+    images, expected = embeddings(folder)
+    embedder = create_embedder(str(file))
+    assert embedder.description == "small.onnx (openvino int8)"
+    assert np.median((embedder.embed(list(images)) * expected).sum(1)) > 0.97

@@ -1,4 +1,4 @@
-"""Detectors exported to ONNX: YOLOX and the ultralytics family, recognised from the graph."""
+"""Exported detectors (ONNX, OpenVINO, TorchScript): YOLOX and the ultralytics family, recognised from the graph."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_models.runtimes import Network, load_network
+from reid_models.runtimes import Network, Signature, load_network, read_signature
 from tracker.detections import Detections
 from tracker.detectors import yolo_export, yolox
 from tracker.detectors.candidates import Candidates, checked_image, finished_detections, wanted_classes
+from tracker.detectors.detector_record import DetectorRecord, read_detector_record
 from tracker.detectors.export_layout import EXPECTED, Layout, recognise, stored_image_size
 from tracker.detectors.letterbox import Letterbox, fit_centred, fit_top_left
 from tracker.errors import InputError
@@ -32,13 +32,14 @@ _LARGEST_STRIDE = 32
 
 
 class OnnxDetector:
-    """A detector in an ONNX file: YOLOX, or an ultralytics export with or without its own suppression.
+    """A detector in an exported file: YOLOX, or an ultralytics export with or without its own suppression.
 
     YOLOX gets BGR 0 … 255 fitted into the top left corner, ultralytics exports RGB 0 … 1 fitted into the middle, both
-    with grey around, as they are trained.
+    with grey around, as they are trained; a JSON file beside the network may say otherwise. Pictures go in as bytes,
+    and the network normalises them itself.
 
     Args:
-        path: the ONNX file.
+        path: the file: ``.onnx``, OpenVINO's ``.xml``, ``.torchscript``.
         confidence: a box needs a higher score (YOLOX: objectness × class probability); ``None``: 0.1.
         iou: boxes of a class that overlap by more are duplicates; ``None``: 0.7. End-to-end exports
             suppress duplicates themselves, so it is not used there.
@@ -46,8 +47,10 @@ class OnnxDetector:
             exporter wrote into the file, else 640.
         classes: wanted class numbers; ``None``: all.
         runtime: as for :func:`reid_models.runtimes.load_network`.
-        half: compute in bfloat16 where the runtime and processor can.
+        precision: ``"auto"`` and ``"float32"``: float32, as boxes in bfloat16 would be whole pixels off (8 bits of
+            1,280 pixels); ``"bfloat16"`` where the runtime and processor can.
         threads: processor threads per frame; ``None``: the runtime's own choice.
+        name: what it is called in messages and ``description``; ``None``: its file.
 
     Attributes:
         class_names: class number → name; empty when the file does not tell.
@@ -68,24 +71,34 @@ class OnnxDetector:
         image_size: int | None = None,
         classes: Sequence[int] | None = (0,),
         runtime: str = "auto",
-        half: bool = False,
+        precision: str = "auto",
         threads: int | None = None,
+        name: str | None = None,
     ) -> None:
+        self._path = Path(path)
+        self._load = {
+            "runtime": runtime,
+            "threads": threads,
+            "precision": "bfloat16" if precision == "bfloat16" else "float32",
+        }
+        self._name = self._path.name if name is None else name
         try:
-            self._network: Network = load_network(
-                path, runtime=runtime, threads=threads, precision="bfloat16" if half else "float32"
-            )
+            declared = read_signature(self._path)
         except ValueError as error:  # the ReID half's InputError; each half has its own
             raise InputError(str(error)) from error
-        self._name = Path(path).name
-        self._batch = self._check_input()
+        self._batch = self._check_input(declared)
+        # ultralytics' exporter writes these; opened again should the output say otherwise
+        guess = "yolo" if {"task", "names"} & declared.metadata.keys() else "yolox"
+        record = read_detector_record(self._path, guess)
+        self._network: Network = self._opened(record)
         self._height, self._width = self._image_size(image_size)
-        self._red_first = False
         probe = self._run([np.full((self._height, self._width, 3), 114, np.uint8)])
         shapes = [output.shape for output in probe]
         self.layout: Layout = recognise(self._name, (self._height, self._width), shapes, self._network.metadata)
-        self._red_first = self.layout.kind != "yolox"
-        self.class_names = self.layout.class_names
+        fitting = read_detector_record(self._path, self.layout.kind)
+        if fitting.pixels != record.pixels:
+            self._network = self._opened(fitting)
+        self.class_names = dict(fitting.names) or self.layout.class_names
         self.confidence = DEFAULT_CONFIDENCE if confidence is None else confidence
         self.iou = _DEFAULT_IOU if iou is None else iou
         self._classes = wanted_classes(classes, self.layout.class_count, self._name)
@@ -111,6 +124,19 @@ class OnnxDetector:
             fitted = [self._fitted(frame) for frame in frames[start : start + self._batch]]
             found += self._detect_together(fitted)
         return found
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of the network's input in pixels; at most, where the graph leaves it free."""
+        return self._height, self._width
+
+    def network_input(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return what the network itself gets of a picture (H, W, 3), normalised: (1, 3, H', W')."""
+        canvas = self._fitted(Frame("picture", 0, 0.0, image)).canvas
+        pixels = read_detector_record(self._path, self.layout.kind).pixels
+        planes = (canvas[..., ::-1] if pixels.red_first else canvas).astype(np.float32)
+        normalised: NDArray[np.float32] = (planes - np.float32(pixels.mean)) / np.float32(pixels.std)
+        return np.ascontiguousarray(normalised.transpose(2, 0, 1)[None])
 
     def _detect_together(self, fitted: list[Letterbox]) -> list[Detections]:
         outputs = self._run([letterbox.canvas for letterbox in fitted])
@@ -144,12 +170,16 @@ class OnnxDetector:
         return fit_centred(image, self._height, self._width, _LARGEST_STRIDE if self._shrinks else None)
 
     def _run(self, canvases: list[NDArray[np.uint8]]) -> list[NDArray[Any]]:
-        """Return the network's outputs for BGR pictures, given to it as RGB 0 … 1 or as they are, in BGR 0 … 255."""
-        scale = 1 / 255 if self._red_first else 1.0
-        images = cv2.dnn.blobFromImages(canvases, scalefactor=scale, swapRB=self._red_first)
+        """Return the network's outputs for BGR pictures."""
         try:
-            return self._network(images)
+            return self._network(canvases[0][None] if len(canvases) == 1 else np.stack(canvases))
         except ValueError as error:
+            raise InputError(str(error)) from error
+
+    def _opened(self, record: DetectorRecord) -> Network:
+        try:
+            return load_network(self._path, pixels=record.pixels, keep_compiled=True, **self._load)
+        except ValueError as error:  # the ReID half's InputError; each half has its own
             raise InputError(str(error)) from error
 
     def _cells_of(self, height: int, width: int) -> NDArray[np.float32]:
@@ -157,9 +187,9 @@ class OnnxDetector:
             self._cells[height, width] = yolox.cell_corners(height, width, self.layout.strides)
         return self._cells[height, width]
 
-    def _check_input(self) -> int:
+    def _check_input(self, declared: Signature) -> int:
         """Return the number of images per call after checking that the network takes one batch of colour images."""
-        inputs = self._network.inputs
+        inputs = declared.inputs
         shape = inputs[0].shape
         listed = "; ".join(
             f"{port.name} ({', '.join('any' if size is None else str(size) for size in port.shape)})" for port in inputs
@@ -172,7 +202,7 @@ class OnnxDetector:
         return shape[0] or 1
 
     def _image_size(self, wanted: int | None) -> tuple[int, int]:
-        height, width = self._network.inputs[0].shape[2:]
+        height, width = self._network.inputs[0].shape[1:3]
         #: the whole canvas is always run where the graph's image axes are fixed; free ones follow the picture's shape
         self._shrinks = height is None and width is None
         stored = stored_image_size(self._network.metadata) or _DEFAULT_IMAGE_SIZE

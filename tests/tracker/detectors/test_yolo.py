@@ -32,7 +32,8 @@ def one_thread(ultralytics: types.ModuleType) -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-OPTIONS = {"confidence": 0.3, "iou": 0.5, "image_size": 96, "device": "cpu"}
+#: run by PyTorch: the boxes are those of ultralytics itself
+OPTIONS = {"confidence": 0.3, "iou": 0.5, "image_size": 96, "device": "cpu", "runtime": "torch"}
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ import torch
 threads = torch.get_num_threads()
 from tracker.detectors import create_detector
 from tracker.video.frames import Frame
-detector = create_detector({str(model)!r}, image_size=64, device="cpu")
+detector = create_detector({str(model)!r}, image_size=64, device="cpu", runtime="torch")
 detector.detect([Frame("a", 0, 0.0, np.zeros((48, 64, 3), np.uint8))])
 after = dict(os.environ), cv2.getNumThreads(), np.get_printoptions()
 assert before[1:] == after[1:], (before[1:], after[1:])
@@ -196,7 +197,9 @@ def test_named_models_are_downloaded_once_into_our_cache(
     monkeypatch.setenv("MULTICAM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(downloads, "attempt_download_asset", download)
     for name in ("yolo26n.pt", "yolo26n"):
-        assert create_detector(name, image_size=32, device="cpu").description.startswith("yolo26n.pt (")
+        assert create_detector(name, image_size=32, device="cpu", runtime="torch").description.startswith(
+            "yolo26n.pt ("
+        )
     assert [path.name for path in asked] == ["yolo26n.pt"]
     assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == ["yolo26n.pt"]
     assert list(here.iterdir()) == []
@@ -232,11 +235,11 @@ def test_unknown_names_and_options_are_refused(model: Path) -> None:
     with pytest.raises(InputError, match=r"unknown detector 'yolo26m\.tp': did you mean 'yolo26m\.pt'\?"):
         create_detector("yolo26m.tp")
     with pytest.raises(InputError, match=r"tiny\.pt has no class 80: its 80 classes"):
-        create_detector(str(model), classes=(80,), image_size=32, device="cpu")
+        create_detector(str(model), classes=(80,), image_size=32, device="cpu", runtime="torch")
     with pytest.raises(InputError, match="device 'nonsense' cannot be used here"):
         create_detector(str(model), image_size=32, device="nonsense")
     with pytest.warns(RuntimeWarning, match="in float32 on cpu"):
-        detector = create_detector(str(model), image_size=32, device="cpu", half=True)
+        detector = create_detector(str(model), image_size=32, device="cpu", half=True, runtime="torch")
     assert detector.description.endswith("cpu float32)")
     with pytest.raises(InputError, match="frame 3 of camera 'hall' has no image"):
         detector.detect([Frame("hall", 3, 0.0, None)])
