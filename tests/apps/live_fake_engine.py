@@ -244,8 +244,9 @@ def _obey(engine: FakeEngine) -> None:
 
 def main() -> None:
     """Serve until interrupted."""
-    from apps.live_web import serve
     from rich.console import Console
+
+    from apps.live_web import serve
 
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--port", type=int, default=8080)
