@@ -92,11 +92,11 @@ class StoreSize(_Answer):
 
 
 class FloorCamera(_Answer):
-    """Where a camera stands, metres, and where it looks."""
+    """Where a camera stands, metres, and where it looks; ``None``: straight down."""
 
     name: str
     position: tuple[float, float]
-    direction: tuple[float, float]
+    direction: tuple[float, float] | None
 
 
 class FloorPlan(_Answer):
@@ -196,8 +196,8 @@ class Person(_Answer):
     cameras: list[str]
     crop: int | None
     present: bool
-    total_sightings: int
-    total_crops: int
+    sightings_total: int
+    crops_total: int
     sightings: list[SightingRow]
     crops: list[Crop]
 
@@ -270,6 +270,8 @@ class Counts(_Answer):
 class Event(_Answer):
     """Something that happened; fields that say nothing are left out."""
 
+    model_config = ConfigDict(extra="allow")
+
     kind: str
     time: float
     camera: str | None = None
@@ -280,6 +282,7 @@ class Event(_Answer):
     score: float | None = None
     place: str | None = None
     direction: str | None = None
+    name: str | None = None
     message: str | None = None
 
 

@@ -144,8 +144,8 @@ def _person(engine: Engine, identity: int) -> Person:
         best = store.best_crops([identity])
     return Person(
         **_facts(found, here, best),
-        total_sightings=len(sightings),
-        total_crops=len(crops),
+        sightings_total=len(sightings),
+        crops_total=len(crops),
         sightings=[
             SightingRow(camera=seen.camera, track=seen.track, start=seen.start, end=seen.end)
             for seen in sorted(sightings, key=lambda seen: -seen.start)[:_MOST_ROWS]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from email.message import Message
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -78,8 +78,10 @@ def search_routes(engine: Engine) -> APIRouter:
 def _answer(engine: Engine, content: bytes, detect: bool, top: int) -> SearchResult:
     image = _decoded(content)
     with changing(engine):
-        persons: list[dict[str, Any]] = engine.search(image, detect, top)
-    return SearchResult.model_validate({"detected": detect, "persons": persons})
+        persons = engine.search(image, detect, top)
+    whole = [0, 0, image.shape[1], image.shape[0]]
+    found = [{**person, "box": whole if person["box"] is None else person["box"]} for person in persons]
+    return SearchResult.model_validate({"detected": detect, "persons": found})
 
 
 def _decoded(content: bytes) -> NDArray[np.uint8]:
