@@ -21,10 +21,10 @@ CHANGE = {"X-Requested-With": "multicam"}
 
 
 @contextlib.contextmanager
-def made_up_run(folder: Path, **options: Any) -> Iterator[FakeEngine]:
+def made_up_run(folder: Path, *, rate: float = 10.0, **options: Any) -> Iterator[FakeEngine]:
     """Yield a run in which everybody is known and kept already."""
     folder.mkdir(exist_ok=True)
-    with FakeEngine(folder, head_start=3.0, rate=20.0, **options) as engine:
+    with FakeEngine(folder, head_start=3.0, rate=rate, **options) as engine:
         eventually(lambda: len(engine.present()["people"]) >= 3 and engine.status()["store"]["vectors"] >= 3)
         yield engine
 
