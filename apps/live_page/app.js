@@ -29,7 +29,7 @@ let wasOpen = false, tick = 0;
 
 function receive({type, ...content}) {
   if (type === "status") takeStatus(content);
-  else if (type === "present") { state.present = content; learnNames(content.people); tell("present"); }
+  else if (type === "present") takePresent(content);
   else if (type === "counts") { state.counts = content; tell("counts"); }
   else if (type === "event") takeEvent(content);
   else if (type === "floor") tell("floor", content);
@@ -43,13 +43,25 @@ async function showFrame(frame, jpeg) {
 function takeStatus(status) {
   if (state.status && state.status.started !== status.started) card.forget();
   state.status = status;
-  const here = state.present.people.length;
-  setText(get("summary"), [
-    plural(status.cameras.length, "camera"), `${plural(here, "person", "people")} here`, `${plural(status.store.people, "person", "people")} known`,
-  ].join(" · "));
+  summarise();
   get("privacy").hidden = !(status.privacy.faces || status.privacy.people);
   setText(get("privacy"), status.privacy.people ? "people blurred" : "heads blurred");
   tell("status", status);
+}
+
+function summarise() {
+  const {status, present} = state;
+  if (status) setText(get("summary"), [
+    plural(status.cameras.length, "camera"), `${plural(present.people.length, "person", "people")} here`,
+    `${plural(status.store.people, "person", "people")} known`,
+  ].join(" · "));
+}
+
+function takePresent(present) {
+  state.present = present;
+  learnNames(present.people);
+  summarise();
+  tell("present");
 }
 
 async function takeEvent(event) {
@@ -87,6 +99,6 @@ function showConnection({phase, until}) {
 get("banner-now").addEventListener("click", () => socket.hurry());
 startTabs();
 attempt(async () => takeStatus(await api.status()));
-attempt(async () => { state.present = await api.present(); learnNames(state.present.people); tell("present"); });
+attempt(async () => takePresent(await api.present()));
 socket.connect();
 card.follow();

@@ -8,7 +8,7 @@ import {ago, clock, count, duration, period, plural} from "./format.js";
 import {state} from "./state.js";
 import {timeline} from "./timeline.js";
 
-const FEW_CROPS = 12;
+const FEW_CROPS = 10;
 const FEW_SIGHTINGS = 8;
 
 /** First and last time, cameras, numbers, as a list of terms. */

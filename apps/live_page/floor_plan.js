@@ -58,6 +58,7 @@ export class FloorPlan {
     if (JSON.stringify(floor) === JSON.stringify(this.floor)) return;
     this.floor = floor;
     this.surface.bounds = floor.bounds;
+    this.surface.ratio = (floor.bounds[2] - floor.bounds[0] + 1) / (floor.bounds[3] - floor.bounds[1] + 1);
     this.draw();
     this.ondrawn();
   }

@@ -62,17 +62,16 @@ export class Health {
 
   cameras(status) {
     keyed(get("camera-rows"), status.cameras, camera => camera.name, () => make("tr", {},
-      make("th", {scope: "row"}), make("td", {}, make("span", {class: "badge"})), ...[1, 2, 3, 4].map(() => make("td", {class: "number"}))),
+      make("th", {scope: "row"}), make("td", {}, make("span", {class: "badge"})), ...[1, 2, 3].map(() => make("td", {class: "number"}))),
     (row, camera) => {
       const [text, kind] = phaseText(camera.phase), cells = row.children;
       setText(cells[0], camera.name);
-      row.title = [camera.source, camera.size ? `${camera.size[0]} × ${camera.size[1]}` : "", camera.message].filter(Boolean).join("\n");
+      row.title = [camera.source, camera.size ? `${camera.size[0]} × ${camera.size[1]} pixels, ${count(camera.frames)} frames` : "", camera.message].filter(Boolean).join("\n");
       cells[1].firstChild.className = `badge ${kind}`;
       setText(cells[1].firstChild, text);
       setText(cells[2], decimal(camera.frame_rate));
-      setText(cells[3], count(camera.frames));
-      setText(cells[4], count(camera.dropped));
-      setText(cells[5], count(camera.reconnects));
+      setText(cells[3], count(camera.dropped));
+      setText(cells[4], count(camera.reconnects));
     });
   }
 

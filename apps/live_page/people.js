@@ -77,7 +77,8 @@ export class People {
     setText(get("nobody-known"), this.query ? `Nobody is called “${this.query}” or has that number.`
       : "Nobody is known yet. As soon as somebody was seen well enough, they are kept here.");
     keyed(get("people-list"), this.found, person => person.identity, personRow, (node, person) => fillPerson(node, person,
-      person.present ? `in ${person.cameras.join(", ")}` : `last seen ${ago(person.last_seen, now)}`,
-      `${plural(person.sightings, "sighting")}, first ${clock(person.first_seen, {seconds: false})}`, {here: person.present}));
+      person.present ? `${plural(person.sightings, "sighting")}, first ${clock(person.first_seen, {seconds: false})}`
+        : `last seen ${ago(person.last_seen, now)}, ${plural(person.sightings, "sighting")}`,
+      person.cameras.join(", "), {here: person.present}));
   }
 }

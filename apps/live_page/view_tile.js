@@ -20,6 +20,7 @@ export class ViewTile {
     this.surface = new Surface(name, name);
     this.surface.onresize = () => { this.draw(); this.ondrawn(); };
     this.ondrawn = () => {};
+    this.onratio = () => {};
     this.image = null;
     this.frame = null;
     this.camera = null;
@@ -51,8 +52,17 @@ export class ViewTile {
     this.image?.close();
     this.image = image;
     this.frame = frame;
-    this.surface.ratio = frame.size[0] / frame.size[1];
+    this.resize(frame.size);
     this.draw();
+  }
+
+  /** Take the size of the camera's pictures; the mosaic is arranged by it. */
+  resize([width, height]) {
+    if (this.surface.ratio === width / height) return;
+    this.surface.ratio = width / height;
+    this.onratio();
+    this.draw();
+    this.ondrawn();
   }
 
   draw() {
@@ -82,6 +92,7 @@ export class ViewTile {
   update(camera, now) {
     const wasDown = this.isDown;
     this.camera = camera;
+    if (camera.size && !this.image) this.resize(camera.size);
     const [text, kind] = phaseText(camera.phase);
     this.badge.className = `badge ${kind}`;
     setText(this.badge, text);

@@ -2,11 +2,12 @@
 
 import {get, later} from "./elements.js";
 import {FloorPlan} from "./floor_plan.js";
-import {on, state, tell} from "./state.js";
+import {on, tell} from "./state.js";
 import {ViewTile} from "./view_tile.js";
 
 const LEAST_WIDTH = 280;
-const CAPTION = 62;
+const CAPTION = 36;
+const LEGEND = 28;
 const GAP = 12;
 const WIDTHS = [320, 480, 640, 960, 1280];
 
@@ -30,6 +31,7 @@ export class Views {
     }, {rootMargin: "80px"});
     new ResizeObserver(() => this.arrangeSoon()).observe(get("views"));
     on("status", status => this.update(status));
+    on("zones", () => this.arrangeSoon());
     on("floor", message => this.plan?.show(message));
     on("theme", () => { for (const tile of this.tiles.values()) tile.draw(); this.plan?.draw(); });
     document.addEventListener("visibilitychange", () => this.ask());
@@ -54,6 +56,7 @@ export class Views {
       let tile = this.tiles.get(camera.name);
       if (!tile) {
         tile = new ViewTile(camera.name, chosen => this.setEnlarged(this.enlarged === chosen ? null : chosen));
+        tile.onratio = this.arrangeSoon;
         this.tiles.set(camera.name, tile);
         this.element.insertBefore(tile.element, this.plan?.element ?? null);
         this.observer.observe(tile.element);
@@ -108,11 +111,13 @@ export class Views {
     const height = place.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom) - 4;
     if (!shown || width <= 0) return;
     let columns = 1, size = 0;
-    if (getComputedStyle(document.documentElement).getPropertyValue("--narrow").trim() === "1") size = width;
+    const narrow = getComputedStyle(document.documentElement).getPropertyValue("--narrow").trim() === "1";
+    const caption = narrow || !this.element.querySelector(".chip") ? CAPTION : CAPTION + LEGEND;
+    if (narrow) size = width;
     else for (let number = 1; number <= shown; number += 1) {
       const rows = Math.ceil(shown / number);
       const across = (width - GAP * (number - 1)) / number;
-      const down = ((height - GAP * (rows - 1)) / rows - CAPTION) * ratio;
+      const down = ((height - GAP * (rows - 1)) / rows - caption) * ratio;
       if (Math.min(across, down) > size) [columns, size] = [number, Math.min(across, down)];
     }
     if (size < LEAST_WIDTH && size < width) {
@@ -120,7 +125,11 @@ export class Views {
       size = (width - GAP * (columns - 1)) / columns;
     }
     this.element.style.gridTemplateColumns = `repeat(${columns}, ${Math.floor(size)}px)`;
-    this.element.style.setProperty("--ratio", String(ratio));
+    // In a row all are of one height; in a column each has its own.
+    for (const tile of this.all()) {
+      const own = Math.min(Math.max(tile.surface.ratio, 0.8), 2.4);
+      tile.element.style.setProperty("--ratio", String(columns === 1 ? own : ratio));
+    }
     this.width = size;
     this.ask();
   }
@@ -133,6 +142,4 @@ export class Views {
     const width = WIDTHS.find(step => step >= 0.9 * wanted) ?? WIDTHS.at(-1);
     this.watch(cameras, width, navigator.connection?.saveData ? 2 : 10);
   }
-
-  get isLive() { return state.status !== null; }
 }
