@@ -31,7 +31,10 @@ export class PersonCard {
     on("event", event => {
       if (this.identity === null) return;
       if (event.kind === "identities_merged" && event.previous_identity === this.identity) this.open(event.identity);
-      else if (event.kind === "identity_erased" && event.identity === this.identity) this.refresh();
+      else if (event.kind === "identity_erased" && event.identity === this.identity) {
+        this.gone = event.identity;
+        this.say(`Number ${event.identity} was erased.`);
+      }
       else if (event.identity === this.identity || event.previous_identity === this.identity) refresh();
     });
     on("theme", () => this.view?.redrawPath?.());
@@ -70,7 +73,7 @@ export class PersonCard {
 
   async refresh() {
     const {identity} = this, turn = ++this.turn;
-    if (identity === null) return;
+    if (identity === null || this.gone === identity) return;
     try {
       const person = await api.person(identity);
       if (turn !== this.turn || this.identity !== identity) return;
@@ -80,8 +83,16 @@ export class PersonCard {
     } catch (error) {
       if (turn !== this.turn || this.identity !== identity) return;
       const text = error.status === 404 ? `Nobody has the number ${identity} any more: erased, merged with somebody, or never given.` : error.message;
-      get("card-content").replaceChildren(make("p", {class: "empty"}, text));
+      this.say(text);
     }
+  }
+
+  /** Show a line instead of a person. */
+  say(text) {
+    this.turn += 1;
+    this.person = null;
+    this.view.merging = false;
+    get("card-content").replaceChildren(make("p", {class: "empty"}, text));
   }
 
   /** Show what is known; what is being typed and where the focus is stay. */

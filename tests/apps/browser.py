@@ -115,12 +115,14 @@ class Tab:
     Attributes:
         complaints: what its console said as warnings and errors, and exceptions that nobody caught.
         requests: the addresses that it asked for.
+        sent: the texts that it sent through sockets.
     """
 
     def __init__(self, connection: ClientConnection) -> None:
         self.session: str | None = None
         self.complaints: list[str] = []
         self.requests: list[str] = []
+        self.sent: list[str] = []
         self._connection = connection
         self._number = 0
 
@@ -155,6 +157,8 @@ class Tab:
             self.complaints.append(f"{told['entry']['text']} {told['entry'].get('url', '')}".strip())
         elif method == "Network.requestWillBeSent":
             self.requests.append(told["request"]["url"])
+        elif method == "Network.webSocketFrameSent":
+            self.sent.append(told["response"]["payloadData"])
         elif method == "Network.webSocketCreated":
             self.requests.append(told["url"])
 
@@ -170,16 +174,16 @@ class Tab:
             raise RuntimeError(details.get("exception", {}).get("description") or details["text"])
         return answer["result"].get("value")
 
-    def wait(self, script: str, seconds: float = 8.0) -> Any:
-        """Wait until an expression is true and return its value.
+    def wait(self, script: str, seconds: float = 8.0) -> None:
+        """Wait until an expression is true.
 
         Raises:
             AssertionError: it never is.
         """
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if value := self.run(script):
-                return value
+            if self.run(f"Boolean({script})"):
+                return
             time.sleep(0.05)
         raise AssertionError(f"not within {seconds:g} s: {script}")
 
@@ -190,7 +194,9 @@ class Tab:
 
     def resize(self, width: int, height: int, *, dark: bool = False, phone: bool = False, density: float = 1) -> None:
         """Look at it as a screen of so many CSS pixels does, with dark or light colours preferred."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=density, mobile=phone)
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=density, mobile=phone
+        )
         self.call("Emulation.setTouchEmulationEnabled", enabled=phone)
         features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.call("Emulation.setEmulatedMedia", features=features)
