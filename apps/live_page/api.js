@@ -9,20 +9,30 @@ async function ask(path, {method = "GET", body, headers = {}} = {}) {
     options.headers["Content-Type"] = "application/json";
   }
   let answer;
-  try { answer = await fetch(path, options); } catch { throw new Error("The server does not answer. Is multicam live still running?"); }
+  try {
+    answer = await fetch(path, options);
+  } catch {
+    throw new Error("The server does not answer. Is multicam live still running?");
+  }
   // The page at this address asks for the token then.
   if (answer.status === 401) location.reload();
   if (answer.status === 204) return null;
   let content = null;
-  try { content = await answer.json(); } catch { /* said below */ }
+  try {
+    content = await answer.json();
+  } catch {
+    /* said below */
+  }
   if (!answer.ok || content === null) {
-    const detail = content && typeof content.detail === "string" ? content.detail : `The server answered ${answer.status}.`;
+    const detail =
+      content && typeof content.detail === "string" ? content.detail : `The server answered ${answer.status}.`;
     throw Object.assign(new Error(detail), {status: answer.status});
   }
   return content;
 }
 
-const query = values => new URLSearchParams(Object.entries(values).filter(([, value]) => value !== "" && value !== undefined));
+const query = values =>
+  new URLSearchParams(Object.entries(values).filter(([, value]) => value !== "" && value !== undefined));
 
 export const api = {
   status: () => ask("/api/status"),
@@ -35,8 +45,12 @@ export const api = {
   split: (identity, {camera, start, end}) =>
     ask(`/api/people/${identity}/split`, {method: "POST", body: {camera, start, end}}),
   erase: identity => ask(`/api/people/${identity}`, {method: "DELETE"}),
-  search: (photo, detect) => ask(`/api/search?${query({top: 10, detect})}`,
-    {method: "POST", body: photo, headers: {"Content-Type": photo.type}}),
+  search: (photo, detect) =>
+    ask(`/api/search?${query({top: 10, detect})}`, {
+      method: "POST",
+      body: photo,
+      headers: {"Content-Type": photo.type},
+    }),
   zones: () => ask("/api/zones"),
   saveZones: document => ask("/api/zones", {method: "PUT", body: document}),
   counts: () => ask("/api/zones/counts"),

@@ -25,13 +25,16 @@ const zones = new Zones();
 const log = new EventLog();
 new Health();
 new PhotoSearch();
-let wasOpen = false, tick = 0;
+let wasOpen = false,
+  tick = 0;
 
 function receive({type, ...content}) {
   if (type === "status") takeStatus(content);
   else if (type === "present") takePresent(content);
-  else if (type === "counts") { state.counts = content; tell("counts"); }
-  else if (type === "event") takeEvent(content);
+  else if (type === "counts") {
+    state.counts = content;
+    tell("counts");
+  } else if (type === "event") takeEvent(content);
   else if (type === "floor") tell("floor", content);
 }
 
@@ -51,10 +54,15 @@ function takeStatus(status) {
 
 function summarise() {
   const {status, present} = state;
-  if (status) setText(get("summary"), [
-    plural(status.cameras.length, "camera"), `${plural(present.people.length, "person", "people")} here`,
-    `${plural(status.store.people, "person", "people")} known`,
-  ].join(" · "));
+  if (status)
+    setText(
+      get("summary"),
+      [
+        plural(status.cameras.length, "camera"),
+        `${plural(present.people.length, "person", "people")} here`,
+        `${plural(status.store.people, "person", "people")} known`,
+      ].join(" · "),
+    );
 }
 
 function takePresent(present) {
@@ -86,10 +94,17 @@ function showConnection({phase, until}) {
     people.reload();
     return;
   }
-  if (phase === "connecting") { if (!get("banner").hidden) setText(get("banner-count"), "Trying …"); return; }
+  if (phase === "connecting") {
+    if (!get("banner").hidden) setText(get("banner-count"), "Trying …");
+    return;
+  }
   get("banner").hidden = false;
-  setText(get("banner-text"), wasOpen ? "The connection to the server is lost. What is shown is old." : "The server cannot be reached.");
-  const count = () => setText(get("banner-count"), `Trying again in ${Math.max(Math.ceil((until - Date.now()) / 1000), 0)} s.`);
+  setText(
+    get("banner-text"),
+    wasOpen ? "The connection to the server is lost. What is shown is old." : "The server cannot be reached.",
+  );
+  const count = () =>
+    setText(get("banner-count"), `Trying again in ${Math.max(Math.ceil((until - Date.now()) / 1000), 0)} s.`);
   count();
   tick = setInterval(count, 500);
   // A token that is not accepted looks like a lost connection; this tells them apart, and asks for it.

@@ -39,7 +39,8 @@ export function setText(node, text) {
  * pictures survive.
  */
 export function keyed(list, items, key, create, update) {
-  const kept = list.keyedNodes ?? new Map(), next = new Map();
+  const kept = list.keyedNodes ?? new Map(),
+    next = new Map();
   for (const item of items) {
     const id = key(item);
     const node = kept.get(id) ?? create(item);

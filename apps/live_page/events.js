@@ -20,26 +20,44 @@ const PARTS = {
   zone_entered: event => [`entered ${event.place}`, at(event)],
   zone_left: event => [`left ${event.place}`, at(event)],
   line_crossed: event => [`crossed ${event.place} ${event.direction ?? ""}`.trim(), at(event)],
-  identity_renamed: event => [state.names.has(event.identity) ? `is called ${state.names.get(event.identity)}` : "lost the name"],
+  identity_renamed: event => [
+    state.names.has(event.identity) ? `is called ${state.names.get(event.identity)}` : "lost the name",
+  ],
   identity_erased: () => ["was erased"],
-  camera_state: event => [`camera ${event.camera} ${event.phase ? `is ${event.phase}` : "came or went"}`, event.message],
+  camera_state: event => [
+    `camera ${event.camera} ${event.phase ? `is ${event.phase}` : "came or went"}`,
+    event.message,
+  ],
 };
 const KINDS = {
-  people: ["identity_opened", "identity_recalled", "identity_assigned", "identity_corrected", "identities_merged",
-    "identity_renamed", "identity_erased"],
+  people: [
+    "identity_opened",
+    "identity_recalled",
+    "identity_assigned",
+    "identity_corrected",
+    "identities_merged",
+    "identity_renamed",
+    "identity_erased",
+  ],
   zones: ["zone_entered", "zone_left", "line_crossed"],
   cameras: ["camera_state"],
   tracks: ["track_started", "track_ended"],
 };
 
-function at(event) { return event.camera ? `in ${event.camera}` : ""; }
+function at(event) {
+  return event.camera ? `in ${event.camera}` : "";
+}
 
 export class EventLog {
   constructor() {
     this.events = [];
     on("event", event => this.take(event));
-    on("tab", tab => { if (tab === "events") this.show(); });
-    on("names", () => { if (document.body.dataset.tab === "events") this.show(); });
+    on("tab", tab => {
+      if (tab === "events") this.show();
+    });
+    on("names", () => {
+      if (document.body.dataset.tab === "events") this.show();
+    });
     get("event-filter").addEventListener("change", () => this.show());
   }
 
@@ -67,16 +85,31 @@ export class EventLog {
   }
 
   show() {
-    const shown = this.events.filter(event => this.chosen(event)).slice(-SHOWN).reverse();
+    const shown = this.events
+      .filter(event => this.chosen(event))
+      .slice(-SHOWN)
+      .reverse();
     get("event-list").replaceChildren(...shown.map(event => this.row(event)));
     get("no-events").hidden = shown.length > 0;
   }
 
   row(event) {
     const [text, where] = (PARTS[event.kind] ?? (() => [event.kind.replaceAll("_", " "), at(event)]))(event);
-    const who = event.identity ? make("a", {class: "who", href: `#person-${event.identity}`}, pill(event.identity),
-      state.names.has(event.identity) ? make("span", {class: "name"}, label(event.identity, state.names.get(event.identity))) : null) : null;
-    return make("li", {class: `event ${event.kind}`}, make("time", {}, clock(event.time)),
-      make("span", {class: "event-text"}, who, who ? " " : null, `${text}${where ? ` ${where}` : ""}`));
+    const who = event.identity
+      ? make(
+          "a",
+          {class: "who", href: `#person-${event.identity}`},
+          pill(event.identity),
+          state.names.has(event.identity)
+            ? make("span", {class: "name"}, label(event.identity, state.names.get(event.identity)))
+            : null,
+        )
+      : null;
+    return make(
+      "li",
+      {class: `event ${event.kind}`},
+      make("time", {}, clock(event.time)),
+      make("span", {class: "event-text"}, who, who ? " " : null, `${text}${where ? ` ${where}` : ""}`),
+    );
   }
 }

@@ -10,23 +10,28 @@ const MARGIN = 14;
 export class FloorMap {
   constructor(bounds, [width, height]) {
     [this.x1, this.y1, this.x2, this.y2] = bounds;
-    const across = Math.max(this.x2 - this.x1, 0.1), up = Math.max(this.y2 - this.y1, 0.1);
+    const across = Math.max(this.x2 - this.x1, 0.1),
+      up = Math.max(this.y2 - this.y1, 0.1);
     this.scale = Math.max(Math.min((width - 2 * MARGIN) / across, (height - 2 * MARGIN) / up), 0.1);
     this.left = (width - this.scale * across) / 2;
     this.top = (height - this.scale * up) / 2;
   }
 
-  place([x, y]) { return [this.left + (x - this.x1) * this.scale, this.top + (this.y2 - y) * this.scale]; }
+  place([x, y]) {
+    return [this.left + (x - this.x1) * this.scale, this.top + (this.y2 - y) * this.scale];
+  }
 
   unplace([x, y]) {
-    return [this.x1 + (x - this.left) / this.scale, this.y2 - (y - this.top) / this.scale]
-      .map(value => Math.round(100 * value) / 100);
+    return [this.x1 + (x - this.left) / this.scale, this.y2 - (y - this.top) / this.scale].map(
+      value => Math.round(100 * value) / 100,
+    );
   }
 }
 
 /** Draw the ground, a grid in metres and the cameras of `floor`, as in GET /api/status. */
 export function drawFloor(context, map, floor) {
-  const [left, top] = map.place([map.x1, map.y2]), [right, bottom] = map.place([map.x2, map.y1]);
+  const [left, top] = map.place([map.x1, map.y2]),
+    [right, bottom] = map.place([map.x2, map.y1]);
   context.fillStyle = themeColor("--floor");
   context.fillRect(left, top, right - left, bottom - top);
   const step = STEPS.find(length => length * map.scale >= LEAST_SPACING) ?? STEPS.at(-1);
@@ -65,7 +70,8 @@ function drawScale(context, map, step, left, bottom) {
 function drawCamera(context, map, {name, position, direction}, [left, top, right, bottom]) {
   // A camera may hang outside of what is shown; it stands at the border then.
   const [px, py] = map.place(position);
-  const x = Math.min(Math.max(px, left), right), y = Math.min(Math.max(py, top), bottom);
+  const x = Math.min(Math.max(px, left), right),
+    y = Math.min(Math.max(py, top), bottom);
   const angle = Math.atan2(-direction[1], direction[0]);
   context.save();
   context.translate(x, y);

@@ -25,15 +25,22 @@ class FloorSurface extends Surface {
     return this.mapped.map;
   }
 
-  place(point) { return this.map.place(point); }
+  place(point) {
+    return this.map.place(point);
+  }
 
-  unplace(point) { return this.map.unplace(point); }
+  unplace(point) {
+    return this.map.unplace(point);
+  }
 }
 
 export class FloorPlan {
   constructor(onenlarge) {
     this.surface = new FloorSurface();
-    this.surface.onresize = () => { this.draw(); this.ondrawn(); };
+    this.surface.onresize = () => {
+      this.draw();
+      this.ondrawn();
+    };
     this.ondrawn = () => {};
     this.floor = null;
     this.message = {time: 0, people: []};
@@ -41,8 +48,13 @@ export class FloorPlan {
     this.number = make("span", {class: "rate"});
     this.enlarge = make("button", {type: "button", class: "plain", onclick: () => onenlarge(this)});
     this.legend = make("div", {class: "legend"});
-    this.element = make("article", {class: "view floor", "aria-label": "Floor plan"},
-      make("header", {}, make("h3", {}, "Floor"), this.number, this.enlarge), this.surface.element, this.legend);
+    this.element = make(
+      "article",
+      {class: "view floor", "aria-label": "Floor plan"},
+      make("header", {}, make("h3", {}, "Floor"), this.number, this.enlarge),
+      this.surface.element,
+      this.legend,
+    );
     this.setEnlarged(false);
   }
 
@@ -83,10 +95,14 @@ export class FloorPlan {
     const {surface} = this;
     if (!surface.size[0] || !this.floor) return;
     drawFloor(surface.context(surface.picture), surface.map, this.floor);
-    const context = surface.context(surface.marks), [width, height] = surface.size;
+    const context = surface.context(surface.marks),
+      [width, height] = surface.size;
     for (const trail of this.trails.values()) this.drawTrail(context, trail);
     const people = this.message.people.map(([track, identity, x, y]) => ({
-      key: track, identity, name: state.names.get(identity), at: surface.place([x, y]),
+      key: track,
+      identity,
+      name: state.names.get(identity),
+      at: surface.place([x, y]),
     }));
     for (const {identity, at} of people) {
       context.beginPath();
@@ -98,20 +114,30 @@ export class FloorPlan {
       context.stroke();
     }
     const taken = people.map(({at: [x, y]}) => [x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS]);
-    for (const {identity, name, at: [x, y]} of people) {
-      if (identity) drawTag(context, identity, name, x + RADIUS + 3, y + 0.75 * letterHeight(width), [width, height], taken);
+    for (const {
+      identity,
+      name,
+      at: [x, y],
+    } of people) {
+      if (identity)
+        drawTag(context, identity, name, x + RADIUS + 3, y + 0.75 * letterHeight(width), [width, height], taken);
     }
     surface.boxes = people.map(({at: [x, y]}) => [x - RADIUS, y - RADIUS, x + 4 * RADIUS, y + RADIUS]);
-    surface.choose(people.filter(person => person.identity).map(({at: [x, y], ...person}) => ({
-      ...person, box: [x - 14, y - 14, x + 14, y + 14],
-    })));
+    surface.choose(
+      people
+        .filter(person => person.identity)
+        .map(({at: [x, y], ...person}) => ({
+          ...person,
+          box: [x - 14, y - 14, x + 14, y + 14],
+        })),
+    );
   }
 
   drawTrail(context, trail) {
     context.lineWidth = 3;
     context.lineCap = "round";
     for (let index = 1; index < trail.length; index += 1) {
-      context.globalAlpha = 0.7 * index / trail.length;
+      context.globalAlpha = (0.7 * index) / trail.length;
       context.strokeStyle = identityColor(trail[index][3]);
       context.beginPath();
       context.moveTo(...this.surface.place(trail[index - 1].slice(1, 3)));

@@ -6,20 +6,24 @@ const DAY = new Intl.DateTimeFormat("en-GB", {day: "numeric", month: "short"});
 const DAY_AND_YEAR = new Intl.DateTimeFormat("en-GB", {day: "numeric", month: "short", year: "numeric"});
 
 function day(time) {
-  const date = new Date(1000 * time), now = new Date();
+  const date = new Date(1000 * time),
+    now = new Date();
   if (date.toDateString() === now.toDateString()) return "";
   return (date.getFullYear() === now.getFullYear() ? DAY : DAY_AND_YEAR).format(date);
 }
 
 /** Seconds since 1970 as the time of day, with the day unless it is today. */
 export function clock(time, {seconds = true} = {}) {
-  const text = (seconds ? CLOCK : SHORT_CLOCK).format(new Date(1000 * time)), date = day(time);
+  const text = (seconds ? CLOCK : SHORT_CLOCK).format(new Date(1000 * time)),
+    date = day(time);
   return date ? `${date}, ${text}` : text;
 }
 
 /** Two times, the day only once where it is the same. */
 export function period(start, end) {
-  return day(start) === day(end) ? `${clock(start)} – ${CLOCK.format(new Date(1000 * end))}` : `${clock(start)} – ${clock(end)}`;
+  return day(start) === day(end)
+    ? `${clock(start)} – ${CLOCK.format(new Date(1000 * end))}`
+    : `${clock(start)} – ${clock(end)}`;
 }
 
 /** Seconds as a length of time in at most two units. */
@@ -37,9 +41,13 @@ export function ago(time, now) {
 }
 
 export function bytes(count) {
-  let value = count, unit = 0;
+  let value = count,
+    unit = 0;
   const units = ["B", "kB", "MB", "GB", "TB"];
-  while (value >= 999.5 && unit < units.length - 1) { value /= 1000; unit += 1; }
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
   return `${value.toFixed(unit && value < 10 ? 1 : 0)} ${units[unit]}`;
 }
 

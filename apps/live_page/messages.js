@@ -41,7 +41,9 @@ export function confirmed({title, text, yes, danger = false, content = null}) {
     const agree = make("button", {type: "button", class: danger ? "danger" : "main"}, yes);
     const refuse = make("button", {type: "button"}, "Cancel");
     dialog.append(
-      make("h2", {id: "question-title"}, title), make("p", {}, text), ...(content ? [content] : []),
+      make("h2", {id: "question-title"}, title),
+      make("p", {}, text),
+      ...(content ? [content] : []),
       make("div", {class: "buttons"}, refuse, agree),
     );
     agree.addEventListener("click", () => dialog.close("yes"));

@@ -18,8 +18,12 @@ export class PersonCard {
     this.opener = null;
     this.dialog.addEventListener("close", () => this.closed());
     // A click beside the card closes it.
-    this.dialog.addEventListener("pointerdown", event => { this.outside = event.target === this.dialog; });
-    this.dialog.addEventListener("click", event => { if (event.target === this.dialog && this.outside) this.dialog.close(); });
+    this.dialog.addEventListener("pointerdown", event => {
+      this.outside = event.target === this.dialog;
+    });
+    this.dialog.addEventListener("click", event => {
+      if (event.target === this.dialog && this.outside) this.dialog.close();
+    });
     window.addEventListener("hashchange", () => this.follow());
     document.addEventListener("click", event => {
       // The address is there already when a card was closed and its link is clicked again.
@@ -34,11 +38,13 @@ export class PersonCard {
       else if (event.kind === "identity_erased" && event.identity === this.identity) {
         this.gone = event.identity;
         this.say(`Number ${event.identity} was erased.`);
-      }
-      else if (event.identity === this.identity || event.previous_identity === this.identity) refresh();
+      } else if (event.identity === this.identity || event.previous_identity === this.identity) refresh();
     });
     on("theme", () => this.view?.redrawPath?.());
-    window.addEventListener("resize", later(150, () => this.view?.redrawPath?.()));
+    window.addEventListener(
+      "resize",
+      later(150, () => this.view?.redrawPath?.()),
+    );
   }
 
   follow() {
@@ -72,7 +78,8 @@ export class PersonCard {
   }
 
   async refresh() {
-    const {identity} = this, turn = ++this.turn;
+    const {identity} = this,
+      turn = ++this.turn;
     if (identity === null || this.gone === identity) return;
     try {
       const person = await api.person(identity);
@@ -82,7 +89,10 @@ export class PersonCard {
       this.fill();
     } catch (error) {
       if (turn !== this.turn || this.identity !== identity) return;
-      const text = error.status === 404 ? `Nobody has the number ${identity} any more: erased, merged with somebody, or never given.` : error.message;
+      const text =
+        error.status === 404
+          ? `Nobody has the number ${identity} any more: erased, merged with somebody, or never given.`
+          : error.message;
       this.say(text);
     }
   }
@@ -97,7 +107,8 @@ export class PersonCard {
 
   /** Show what is known; what is being typed and where the focus is stay. */
   fill() {
-    const {person, view} = this, content = get("card-content");
+    const {person, view} = this,
+      content = get("card-content");
     const typed = content.querySelector("#card-name");
     if ((typed && typed.value.trim() !== (typed.defaultValue ?? "").trim()) || view.merging) {
       // Not under the hands of who is typing.
@@ -107,11 +118,28 @@ export class PersonCard {
     const focused = [...content.querySelectorAll("button, input, select, a")].indexOf(document.activeElement);
     const scrolled = content.scrollTop;
     this.title(person.identity, person.name);
-    content.replaceChildren(...[
-      make("div", {class: "card-top"}, cropImage(person.crop, "crop portrait"), make("div", {class: "card-facts"},
-        nameForm(person, changed => { this.person = {...person, name: changed.name}; this.named(); }), facts(person))),
-      this.actions(), crops(person, view), sightings(person, view, sighting => this.split(sighting)), path(person, view),
-    ].filter(Boolean));
+    content.replaceChildren(
+      ...[
+        make(
+          "div",
+          {class: "card-top"},
+          cropImage(person.crop, "crop portrait"),
+          make(
+            "div",
+            {class: "card-facts"},
+            nameForm(person, changed => {
+              this.person = {...person, name: changed.name};
+              this.named();
+            }),
+            facts(person),
+          ),
+        ),
+        this.actions(),
+        crops(person, view),
+        sightings(person, view, sighting => this.split(sighting)),
+        path(person, view),
+      ].filter(Boolean),
+    );
     content.scrollTop = scrolled;
     if (focused >= 0) content.querySelectorAll("button, input, select, a")[focused]?.focus({preventScroll: true});
   }
@@ -129,12 +157,18 @@ export class PersonCard {
     const remove = make("button", {type: "button", class: "danger-text", id: "card-erase"}, icon("trash"), "Erase …");
     merge.addEventListener("click", () => {
       this.view.merging = true;
-      const picker = mergePicker(this.person, into => this.merged(into), () => this.unpick(picker.section));
+      const picker = mergePicker(
+        this.person,
+        into => this.merged(into),
+        () => this.unpick(picker.section),
+      );
       place.after(picker.section);
       merge.disabled = true;
       picker.focus();
     });
-    remove.addEventListener("click", async () => { if (await erase(this.person)) this.dialog.close(); });
+    remove.addEventListener("click", async () => {
+      if (await erase(this.person)) this.dialog.close();
+    });
     place.append(merge, remove);
     return place;
   }
@@ -148,8 +182,10 @@ export class PersonCard {
 
   merged(into) {
     this.view.merging = false;
-    if (into === this.identity) { get("card-content").querySelector(".picker")?.remove(); this.refresh(); }
-    else this.open(into);
+    if (into === this.identity) {
+      get("card-content").querySelector(".picker")?.remove();
+      this.refresh();
+    } else this.open(into);
   }
 
   async split(sighting) {
@@ -163,12 +199,17 @@ export class PersonCard {
     this.turn += 1;
     if (/^#person-/.test(location.hash)) history.replaceState(null, "", location.pathname);
     // Lists may have been made anew meanwhile.
-    const again = this.opener && (this.opener.isConnected ? this.opener : document.querySelector(`a[href="${this.opener.getAttribute("href")}"]`));
+    const again =
+      this.opener &&
+      (this.opener.isConnected ? this.opener : document.querySelector(`a[href="${this.opener.getAttribute("href")}"]`));
     again?.focus({preventScroll: true});
   }
 
   /** Told by the whole page when the server is another one than before. */
   forget() {
-    if (this.dialog.open) { this.dialog.close(); announce("The server was started anew."); }
+    if (this.dialog.open) {
+      this.dialog.close();
+      announce("The server was started anew.");
+    }
   }
 }

@@ -30,12 +30,25 @@ export function setCrop(image, id) {
 /** A row that leads to somebody's card, for `keyed` lists. */
 export function personRow() {
   const parts = {
-    crop: cropImage(null), pill: make("span", {class: "pill"}), name: make("span", {class: "name"}),
-    first: make("span", {class: "soft"}), second: make("span", {class: "soft"}), mark: make("span", {class: "here", hidden: true}, "here"),
+    crop: cropImage(null),
+    pill: make("span", {class: "pill"}),
+    name: make("span", {class: "name"}),
+    first: make("span", {class: "soft"}),
+    second: make("span", {class: "soft"}),
+    mark: make("span", {class: "here", hidden: true}, "here"),
   };
-  const link = make("a", {class: "person-row"}, parts.crop,
-    make("span", {class: "person-text"}, make("span", {class: "person-name"}, parts.pill, parts.name, parts.mark), parts.first,
-      parts.second));
+  const link = make(
+    "a",
+    {class: "person-row"},
+    parts.crop,
+    make(
+      "span",
+      {class: "person-text"},
+      make("span", {class: "person-name"}, parts.pill, parts.name, parts.mark),
+      parts.first,
+      parts.second,
+    ),
+  );
   const node = make("li", {}, link);
   Object.assign(node, {parts, link});
   return node;
@@ -43,7 +56,8 @@ export function personRow() {
 
 /** Show somebody in a row, with two lines of text. */
 export function fillPerson(node, person, first, second, {here = false} = {}) {
-  const {parts, link} = node, {identity, name} = person;
+  const {parts, link} = node,
+    {identity, name} = person;
   setCrop(parts.crop, person.crop);
   if (node.identity !== identity) {
     node.identity = identity;
@@ -56,5 +70,8 @@ export function fillPerson(node, person, first, second, {here = false} = {}) {
   setText(parts.first, first);
   setText(parts.second, second);
   parts.mark.hidden = !here;
-  link.setAttribute("aria-label", `${fullLabel(identity, name)}: ${[here ? "here now" : "", first, second].filter(Boolean).join("; ")}`);
+  link.setAttribute(
+    "aria-label",
+    `${fullLabel(identity, name)}: ${[here ? "here now" : "", first, second].filter(Boolean).join("; ")}`,
+  );
 }

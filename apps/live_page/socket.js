@@ -18,7 +18,9 @@ export class LiveSocket {
     this.wanted = {cameras: [], width: 640, rate: 10};
     this.sent = "";
     window.addEventListener("online", () => this.hurry());
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.hurry(); });
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.hurry();
+    });
   }
 
   /** Try at once instead of waiting on. */
@@ -54,8 +56,11 @@ export class LiveSocket {
   }
 
   async show(socket, frame, data) {
-    try { await this.onframe(frame, new Blob([data], {type: "image/jpeg"})); }
-    catch (error) { console.warn(`A picture of ${frame.camera} could not be shown: ${error.message}`); }
+    try {
+      await this.onframe(frame, new Blob([data], {type: "image/jpeg"}));
+    } catch (error) {
+      console.warn(`A picture of ${frame.camera} could not be shown: ${error.message}`);
+    }
     if (socket.readyState === WebSocket.OPEN) {
       socket.send(JSON.stringify({type: "seen", camera: frame.camera, sequence: frame.sequence}));
     }

@@ -1,11 +1,11 @@
 /* What the page knows, and who wants to hear of changes. */
 
 export const state = {
-  status: null,       // as GET /api/status
+  status: null, // as GET /api/status
   present: {time: 0, people: []},
   zones: {zones: [], lines: []},
-  counts: null,       // as GET /api/zones/counts
-  names: new Map(),   // identity → name, of everybody heard of so far
+  counts: null, // as GET /api/zones/counts
+  names: new Map(), // identity → name, of everybody heard of so far
 };
 
 const listeners = new Map();

@@ -15,7 +15,7 @@ export class Surface {
     this.camera = camera;
     this.label = label;
     this.ratio = 16 / 9;
-    this.boxes = [];  // of people, [x1, y1, x2, y2] in pixels of the surface: what labels keep clear of
+    this.boxes = []; // of people, [x1, y1, x2, y2] in pixels of the surface: what labels keep clear of
     this.picture = make("canvas", {class: "picture", "aria-hidden": "true"});
     this.zones = draw("svg", {class: "shapes", "aria-hidden": "true"});
     this.marks = make("canvas", {class: "marks", "aria-hidden": "true"});
@@ -42,7 +42,8 @@ export class Surface {
 
   /** A canvas to draw on in pixels of the surface, cleared. */
   context(canvas) {
-    const context = canvas.getContext("2d"), density = canvas.width / Math.max(this.size[0], 1);
+    const context = canvas.getContext("2d"),
+      density = canvas.width / Math.max(this.size[0], 1);
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
     context.setTransform(density, 0, 0, density, 0, 0);
@@ -52,7 +53,8 @@ export class Surface {
   /** Where the picture lies: as large as it fits, [left, top, width, height]. */
   get area() {
     const [width, height] = this.size;
-    const wide = Math.min(width, height * this.ratio), high = wide / this.ratio;
+    const wide = Math.min(width, height * this.ratio),
+      high = wide / this.ratio;
     return [(width - wide) / 2, (height - high) / 2, wide, high];
   }
 
@@ -63,8 +65,9 @@ export class Surface {
 
   unplace([x, y]) {
     const [left, top, width, height] = this.area;
-    return [(x - left) / Math.max(width, 1), (y - top) / Math.max(height, 1)]
-      .map(value => Math.round(1e4 * Math.min(Math.max(value, 0), 1)) / 1e4);
+    return [(x - left) / Math.max(width, 1), (y - top) / Math.max(height, 1)].map(
+      value => Math.round(1e4 * Math.min(Math.max(value, 0), 1)) / 1e4,
+    );
   }
 
   /**
@@ -73,7 +76,11 @@ export class Surface {
    * One stop of the Tab key for all of them; arrow keys go from one to the next.
    */
   choose(people) {
-    keyed(this.people, people, person => person.key, () => make("a", {class: "person", tabindex: "-1", draggable: "false"}),
+    keyed(
+      this.people,
+      people,
+      person => person.key,
+      () => make("a", {class: "person", tabindex: "-1", draggable: "false"}),
       (link, {identity, name, box}) => {
         if (link.identity !== identity || link.name !== name) {
           link.identity = identity;
@@ -86,14 +93,17 @@ export class Surface {
         link.style.height = `${Math.max(box[3] - box[1], 1).toFixed(1)}px`;
         // Who stands lower in the picture is nearer.
         link.style.zIndex = String(Math.max(Math.round(box[3]), 0));
-      });
+      },
+    );
     const links = [...this.people.children];
     if (links.length && !links.some(link => link.tabIndex === 0)) links[0].tabIndex = 0;
   }
 
   step(event) {
     const way = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];
-    const links = [...this.people.children].sort((one, other) => one.getBoundingClientRect().x - other.getBoundingClientRect().x);
+    const links = [...this.people.children].sort(
+      (one, other) => one.getBoundingClientRect().x - other.getBoundingClientRect().x,
+    );
     const now = links.indexOf(document.activeElement);
     if (!way || now < 0) return;
     event.preventDefault();

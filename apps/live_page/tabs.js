@@ -25,8 +25,10 @@ export function showTab(name) {
 export function showViews(camera) {
   if (NARROW.matches) showTab("views");
   if (camera === undefined) return;
-  const tile = camera === null ? document.querySelector(".view.floor")
-    : [...document.querySelectorAll(".view")].find(view => view.dataset.camera === camera);
+  const tile =
+    camera === null
+      ? document.querySelector(".view.floor")
+      : [...document.querySelectorAll(".view")].find(view => view.dataset.camera === camera);
   tile?.scrollIntoView({block: "center"});
 }
 
@@ -36,7 +38,12 @@ export function startTabs() {
     const list = tabs().filter(tab => tab.offsetParent !== null || getComputedStyle(tab).display !== "none");
     const now = list.indexOf(document.activeElement);
     const next = {
-      ArrowRight: now + 1, ArrowDown: now + 1, ArrowLeft: now - 1, ArrowUp: now - 1, Home: 0, End: list.length - 1,
+      ArrowRight: now + 1,
+      ArrowDown: now + 1,
+      ArrowLeft: now - 1,
+      ArrowUp: now - 1,
+      Home: 0,
+      End: list.length - 1,
     }[event.key];
     if (now < 0 || next === undefined) return;
     event.preventDefault();

@@ -11,7 +11,11 @@ const KEY = "multicam-theme";
 
 function remembered() {
   // Storage is refused in some private windows; the choice is then forgotten.
-  try { return localStorage.getItem(KEY); } catch { return null; }
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null;
+  }
 }
 
 function choose(choice) {
@@ -35,7 +39,11 @@ export function startTheme() {
   choose(CHOICES.includes(before) ? before : "auto");
   get("theme").addEventListener("click", () => {
     const next = CHOICES[(CHOICES.indexOf(get("theme").dataset.choice) + 1) % CHOICES.length];
-    try { localStorage.setItem(KEY, next); } catch { /* as above */ }
+    try {
+      localStorage.setItem(KEY, next);
+    } catch {
+      /* as above */
+    }
     choose(next);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);

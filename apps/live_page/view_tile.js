@@ -6,19 +6,28 @@ import {clock, decimal, duration} from "./format.js";
 import {Surface} from "./surface.js";
 
 const PHASES = {
-  starting: ["Starting", "wait"], running: ["Live", "good"], stalled: ["Stalled", "warn"],
-  reconnecting: ["Reconnecting", "bad"], ended: ["Ended", "warn"], failed: ["Failed", "bad"],
+  starting: ["Starting", "wait"],
+  running: ["Live", "good"],
+  stalled: ["Stalled", "warn"],
+  reconnecting: ["Reconnecting", "bad"],
+  ended: ["Ended", "warn"],
+  failed: ["Failed", "bad"],
 };
 
 /** What a camera's state is called, and its kind: `good`, `wait`, `warn` or `bad`. */
-export function phaseText(phase) { return PHASES[phase] ?? [phase, "warn"]; }
+export function phaseText(phase) {
+  return PHASES[phase] ?? [phase, "warn"];
+}
 
 export class ViewTile {
   /** `onenlarge(tile)` is called when the view shall fill the mosaic, or no longer. */
   constructor(name, onenlarge) {
     this.name = name;
     this.surface = new Surface(name, name);
-    this.surface.onresize = () => { this.draw(); this.ondrawn(); };
+    this.surface.onresize = () => {
+      this.draw();
+      this.ondrawn();
+    };
     this.ondrawn = () => {};
     this.onratio = () => {};
     this.image = null;
@@ -26,15 +35,23 @@ export class ViewTile {
     this.camera = null;
     this.badge = make("span", {class: "badge"});
     this.rate = make("span", {class: "rate"});
-    this.enlarge = make("button", {type: "button", class: "plain", "aria-pressed": "false", onclick: () => onenlarge(this)},
-      icon("enlarge"));
+    this.enlarge = make(
+      "button",
+      {type: "button", class: "plain", "aria-pressed": "false", onclick: () => onenlarge(this)},
+      icon("enlarge"),
+    );
     this.why = make("p", {class: "why"});
     this.since = make("p", {class: "since"});
     this.down = make("div", {class: "down-note", hidden: true}, icon("camera-off"), this.why, this.since);
     this.surface.element.append(this.down);
     this.legend = make("div", {class: "legend"});
-    this.element = make("article", {class: "view", "aria-label": `Camera ${name}`},
-      make("header", {}, make("h3", {}, name), this.badge, this.rate, this.enlarge), this.surface.element, this.legend);
+    this.element = make(
+      "article",
+      {class: "view", "aria-label": `Camera ${name}`},
+      make("header", {}, make("h3", {}, name), this.badge, this.rate, this.enlarge),
+      this.surface.element,
+      this.legend,
+    );
     this.element.dataset.camera = name;
     this.setEnlarged(false);
   }
@@ -79,13 +96,17 @@ export class ViewTile {
 
   people() {
     const [width, height] = this.frame.size;
-    return this.frame.boxes.map(([x1, y1, x2, y2, track, identity, name]) => ({
-      key: track, identity, name,
-      box: [
-        ...this.surface.place([Math.max(x1, 0) / width, Math.max(y1, 0) / height]),
-        ...this.surface.place([Math.min(x2, width) / width, Math.min(y2, height) / height]),
-      ],
-    })).filter(({box}) => box[2] > box[0] && box[3] > box[1]);
+    return this.frame.boxes
+      .map(([x1, y1, x2, y2, track, identity, name]) => ({
+        key: track,
+        identity,
+        name,
+        box: [
+          ...this.surface.place([Math.max(x1, 0) / width, Math.max(y1, 0) / height]),
+          ...this.surface.place([Math.min(x2, width) / width, Math.min(y2, height) / height]),
+        ],
+      }))
+      .filter(({box}) => box[2] > box[0] && box[3] > box[1]);
   }
 
   /** Show a camera's state, as in GET /api/status; `now` by the server's clock. */
@@ -110,5 +131,7 @@ export class ViewTile {
     return this.camera !== null && !["running", "starting"].includes(this.camera.phase);
   }
 
-  get hasPicture() { return this.image !== null; }
+  get hasPicture() {
+    return this.image !== null;
+  }
 }

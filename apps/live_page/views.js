@@ -22,21 +22,32 @@ export class Views {
     this.element = get("mosaic");
     this.surfaces = [];
     this.arrangeSoon = later(60, () => this.arrange());
-    this.observer = new IntersectionObserver(entries => {
-      for (const {target, isIntersecting} of entries) {
-        if (isIntersecting) this.visible.add(target);
-        else this.visible.delete(target);
-      }
-      this.ask();
-    }, {rootMargin: "80px"});
+    this.observer = new IntersectionObserver(
+      entries => {
+        for (const {target, isIntersecting} of entries) {
+          if (isIntersecting) this.visible.add(target);
+          else this.visible.delete(target);
+        }
+        this.ask();
+      },
+      {rootMargin: "80px"},
+    );
     new ResizeObserver(() => this.arrangeSoon()).observe(get("views"));
     on("status", status => this.update(status));
     on("zones", () => this.arrangeSoon());
     on("floor", message => this.plan?.show(message));
-    on("theme", () => { for (const tile of this.tiles.values()) tile.draw(); this.plan?.draw(); });
+    on("theme", () => {
+      for (const tile of this.tiles.values()) tile.draw();
+      this.plan?.draw();
+    });
     document.addEventListener("visibilitychange", () => this.ask());
     document.addEventListener("keydown", event => {
-      if (event.key === "Escape" && this.enlarged && !event.defaultPrevented && !document.querySelector("dialog[open]")) {
+      if (
+        event.key === "Escape" &&
+        this.enlarged &&
+        !event.defaultPrevented &&
+        !document.querySelector("dialog[open]")
+      ) {
         this.setEnlarged(null);
       }
     });
@@ -65,8 +76,10 @@ export class Views {
       tile.update(camera, status.time);
     }
     if (Boolean(status.floor) !== Boolean(this.plan)) {
-      if (this.plan) { this.plan.element.remove(); this.plan = null; }
-      else {
+      if (this.plan) {
+        this.plan.element.remove();
+        this.plan = null;
+      } else {
         this.plan = new FloorPlan(chosen => this.setEnlarged(this.enlarged === chosen ? null : chosen));
         this.element.append(this.plan.element);
       }
@@ -106,20 +119,23 @@ export class Views {
     const shown = this.enlarged ? 1 : [...this.all()].length;
     const ratios = [...this.tiles.values()].map(tile => tile.surface.ratio).sort((one, other) => one - other);
     const ratio = ratios.length ? ratios[Math.floor(ratios.length / 2)] : 16 / 9;
-    const place = get("views"), style = getComputedStyle(place);
+    const place = get("views"),
+      style = getComputedStyle(place);
     const width = place.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     const height = place.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom) - 4;
     if (!shown || width <= 0) return;
-    let columns = 1, size = 0;
+    let columns = 1,
+      size = 0;
     const narrow = getComputedStyle(document.documentElement).getPropertyValue("--narrow").trim() === "1";
     const caption = narrow || !this.element.querySelector(".chip") ? CAPTION : CAPTION + LEGEND;
     if (narrow) size = width;
-    else for (let number = 1; number <= shown; number += 1) {
-      const rows = Math.ceil(shown / number);
-      const across = (width - GAP * (number - 1)) / number;
-      const down = ((height - GAP * (rows - 1)) / rows - caption) * ratio;
-      if (Math.min(across, down) > size) [columns, size] = [number, Math.min(across, down)];
-    }
+    else
+      for (let number = 1; number <= shown; number += 1) {
+        const rows = Math.ceil(shown / number);
+        const across = (width - GAP * (number - 1)) / number;
+        const down = ((height - GAP * (rows - 1)) / rows - caption) * ratio;
+        if (Math.min(across, down) > size) [columns, size] = [number, Math.min(across, down)];
+      }
     if (size < LEAST_WIDTH && size < width) {
       columns = Math.max(Math.floor((width + GAP) / (LEAST_WIDTH + GAP)), 1);
       size = (width - GAP * (columns - 1)) / columns;
@@ -136,8 +152,11 @@ export class Views {
 
   /** Ask for what can be seen, no larger than it is shown; for nothing while the page is hidden. */
   ask() {
-    const cameras = document.hidden ? []
-      : [...this.tiles.values()].filter(tile => !tile.element.hidden && this.visible.has(tile.element)).map(tile => tile.name);
+    const cameras = document.hidden
+      ? []
+      : [...this.tiles.values()]
+          .filter(tile => !tile.element.hidden && this.visible.has(tile.element))
+          .map(tile => tile.name);
     const wanted = (this.width ?? 640) * Math.min(window.devicePixelRatio || 1, 2);
     const width = WIDTHS.find(step => step >= 0.9 * wanted) ?? WIDTHS.at(-1);
     this.watch(cameras, width, navigator.connection?.saveData ? 2 : 10);

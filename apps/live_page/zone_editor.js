@@ -9,7 +9,7 @@ import {ZoneLayer, cornersOf} from "./zone_layer.js";
 const CLOSE_PIXELS = 14;
 const DRAG_PIXELS = 8;
 const HINTS = {
-  zone: "Click the corners of the zone on a view. The first corner again, or Enter, closes it; dragging draws a rectangle.",
+  zone: "Click the corners of the zone on a view. The first one again, or Enter, closes it; a drag is a rectangle.",
   line: "Click where the line begins and where it ends, or drag. The arrow shows forward.",
   closed: "Drag corners to move them; between two corners drags a new one out. Then save.",
 };
@@ -30,10 +30,15 @@ export class ZoneEditor {
     const putSoon = later(400, () => this.putNames());
     on("surfaces", tiles => this.take(tiles));
     on("zones", () => this.render());
-    on("counts", () => { if (!this.drag) this.render(); });
+    on("counts", () => {
+      if (!this.drag) this.render();
+    });
     on("frame", putSoon);
     get("draw-cancel").addEventListener("click", () => this.cancel());
-    get("draw-form").addEventListener("submit", event => { event.preventDefault(); this.finish(); });
+    get("draw-form").addEventListener("submit", event => {
+      event.preventDefault();
+      this.finish();
+    });
     document.addEventListener("keydown", event => this.key(event));
   }
 
@@ -43,12 +48,16 @@ export class ZoneEditor {
   }
 
   attach(tile) {
-    const layer = tile.zoneLayer = new ZoneLayer(tile), svg = tile.surface.zones;
+    const layer = (tile.zoneLayer = new ZoneLayer(tile)),
+      svg = tile.surface.zones;
     tile.ondrawn = () => layer.render(this.draft);
     svg.addEventListener("pointerdown", event => this.down(event, tile.surface));
     svg.addEventListener("pointermove", event => this.move(event, tile.surface));
     svg.addEventListener("pointerup", event => this.up(event, tile.surface));
-    svg.addEventListener("pointercancel", () => { this.drag = null; this.render(); });
+    svg.addEventListener("pointercancel", () => {
+      this.drag = null;
+      this.render();
+    });
     svg.addEventListener("focusin", event => this.focus(event, tile.surface));
     svg.addEventListener("keydown", event => this.keyOnSurface(event, tile.surface));
     return layer;
@@ -64,7 +73,11 @@ export class ZoneEditor {
 
   edit(kind, place) {
     this.draft = {
-      kind, camera: place.camera ?? null, points: cornersOf(place).map(point => [...point]), closed: true, original: place.name,
+      kind,
+      camera: place.camera ?? null,
+      points: cornersOf(place).map(point => [...point]),
+      closed: true,
+      original: place.name,
     };
     get("draw-name").value = place.name;
     this.shown();
@@ -82,9 +95,15 @@ export class ZoneEditor {
     const {draft} = this;
     if (!draft?.closed) return;
     const name = get("draw-name").value.trim();
-    if (!name) { announce("Give it a name.", {bad: true}); get("draw-name").focus(); return; }
-    const place = draft.kind === "zone" ? {name, camera: draft.camera, polygon: draft.points}
-      : {name, camera: draft.camera, from: draft.points[0], to: draft.points[1]};
+    if (!name) {
+      announce("Give it a name.", {bad: true});
+      get("draw-name").focus();
+      return;
+    }
+    const place =
+      draft.kind === "zone"
+        ? {name, camera: draft.camera, polygon: draft.points}
+        : {name, camera: draft.camera, from: draft.points[0], to: draft.points[1]};
     get("draw-save").disabled = true;
     const saved = await attempt(() => this.save(draft.kind, place, draft.original));
     get("draw-save").disabled = false;
@@ -122,7 +141,10 @@ export class ZoneEditor {
       if (draft && !draft.closed) {
         surface.zones.setAttribute("tabindex", "0");
         surface.zones.setAttribute("role", "application");
-        surface.zones.setAttribute("aria-label", `Drawing on ${surface.label}: arrow keys move the cross, Enter sets a corner`);
+        surface.zones.setAttribute(
+          "aria-label",
+          `Drawing on ${surface.label}: arrow keys move the cross, Enter sets a corner`,
+        );
         surface.zones.removeAttribute("aria-hidden");
       } else {
         for (const name of ["tabindex", "role", "aria-label"]) surface.zones.removeAttribute(name);
@@ -133,9 +155,13 @@ export class ZoneEditor {
     this.render();
   }
 
-  render() { for (const layer of this.layers) layer.render(this.draft); }
+  render() {
+    for (const layer of this.layers) layer.render(this.draft);
+  }
 
-  putNames() { for (const layer of this.layers) layer.put(); }
+  putNames() {
+    for (const layer of this.layers) layer.put();
+  }
 
   /* pointers */
 
@@ -148,7 +174,8 @@ export class ZoneEditor {
     const {draft} = this;
     if (!draft || event.button) return;
     if (draft.closed ? draft.camera !== surface.camera : draft.points.length && draft.camera !== surface.camera) return;
-    const at = this.at(event, surface), grip = event.target.closest(".handle");
+    const at = this.at(event, surface),
+      grip = event.target.closest(".handle");
     this.drag = {at, moved: false, last: surface.unplace(at)};
     surface.zones.setPointerCapture(event.pointerId);
     if (!draft.closed) return;
@@ -168,7 +195,8 @@ export class ZoneEditor {
   move(event, surface) {
     const {draft, drag} = this;
     if (!draft) return;
-    const at = this.at(event, surface), point = surface.unplace(at);
+    const at = this.at(event, surface),
+      point = surface.unplace(at);
     if (drag && distance(drag.at, at) > DRAG_PIXELS) drag.moved = true;
     if (draft.closed) {
       if (!drag) return;
@@ -184,8 +212,21 @@ export class ZoneEditor {
 
   /** A rectangle, or a line, from where the pointer went down to where it is. */
   dragShape(surface, at) {
-    const {draft, drag} = this, [x1, y1] = drag.at, [x2, y2] = at;
-    const corners = draft.kind === "zone" ? [[x1, y1], [x2, y1], [x2, y2], [x1, y2]] : [[x1, y1], [x2, y2]];
+    const {draft, drag} = this,
+      [x1, y1] = drag.at,
+      [x2, y2] = at;
+    const corners =
+      draft.kind === "zone"
+        ? [
+            [x1, y1],
+            [x2, y1],
+            [x2, y2],
+            [x1, y2],
+          ]
+        : [
+            [x1, y1],
+            [x2, y2],
+          ];
     drag.shape = true;
     draft.camera = surface.camera;
     draft.points = corners.map(point => surface.unplace(point));
@@ -196,8 +237,14 @@ export class ZoneEditor {
     const {draft, drag} = this;
     this.drag = null;
     if (!draft || !drag) return;
-    if (draft.closed) { this.render(); return; }
-    if (drag.shape) { this.close(); return; }
+    if (draft.closed) {
+      this.render();
+      return;
+    }
+    if (drag.shape) {
+      this.close();
+      return;
+    }
     this.add(this.at(event, surface), surface);
   }
 
@@ -209,10 +256,16 @@ export class ZoneEditor {
     const pixels = draft.points.map(point => surface.place(point));
     const onFirst = pixels.length > 0 && distance(pixels[0], at) < CLOSE_PIXELS;
     const onLast = pixels.length > 0 && distance(pixels.at(-1), at) < 4;
-    if (draft.kind === "zone" && pixels.length >= 3 && (onFirst || onLast)) { this.close(); return; }
+    if (draft.kind === "zone" && pixels.length >= 3 && (onFirst || onLast)) {
+      this.close();
+      return;
+    }
     if (onLast || (draft.kind === "line" && onFirst)) return;
     draft.points.push(surface.unplace(at));
-    if (draft.kind === "line" && draft.points.length === 2) { this.close(); return; }
+    if (draft.kind === "line" && draft.points.length === 2) {
+      this.close();
+      return;
+    }
     this.render();
   }
 
@@ -224,7 +277,10 @@ export class ZoneEditor {
     const grip = event.target.closest?.(".handle.corner");
     if (draft.closed && grip) draft.chosen = Number(grip.dataset.index);
     else if (!draft.closed && event.target === surface.zones && surface.zones.matches(":focus-visible")) {
-      draft.cross = {surface, at: draft.cross?.surface === surface ? draft.cross.at : surface.size.map(value => value / 2)};
+      draft.cross = {
+        surface,
+        at: draft.cross?.surface === surface ? draft.cross.at : surface.size.map(value => value / 2),
+      };
       this.render();
     }
   }
@@ -233,7 +289,9 @@ export class ZoneEditor {
     const {draft} = this;
     if (!draft) return;
     const length = event.shiftKey ? 10 : 2;
-    const way = {ArrowLeft: [-length, 0], ArrowRight: [length, 0], ArrowUp: [0, -length], ArrowDown: [0, length]}[event.key];
+    const way = {ArrowLeft: [-length, 0], ArrowRight: [length, 0], ArrowUp: [0, -length], ArrowDown: [0, length]}[
+      event.key
+    ];
     if (draft.closed) {
       const grip = event.target.closest(".handle.corner");
       if (!grip) return;
@@ -247,7 +305,10 @@ export class ZoneEditor {
       this.render();
       surface.zones.querySelectorAll(".handle.corner")[Math.min(index, draft.points.length - 1)]?.focus();
     } else if (draft.cross?.surface === surface) {
-      if (way) draft.cross.at = draft.cross.at.map((value, axis) => Math.min(Math.max(value + way[axis], 0), surface.size[axis]));
+      if (way)
+        draft.cross.at = draft.cross.at.map((value, axis) =>
+          Math.min(Math.max(value + way[axis], 0), surface.size[axis]),
+        );
       else if (event.key === "Enter") this.add(draft.cross.at, surface);
       else return;
       if (this.draft && !draft.closed && draft.cross) draft.cursor = surface.unplace(draft.cross.at);
@@ -261,8 +322,14 @@ export class ZoneEditor {
     const {draft} = this;
     if (!draft || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     if (event.key === "Escape") this.cancel();
-    else if (event.key === "Enter" && draft.kind === "zone" && !draft.closed && draft.points.length >= 3
-      && !event.target.closest("button, a, input")) this.close();
+    else if (
+      event.key === "Enter" &&
+      draft.kind === "zone" &&
+      !draft.closed &&
+      draft.points.length >= 3 &&
+      !event.target.closest("button, a, input")
+    )
+      this.close();
     else if (event.key === "Backspace" && !draft.closed && draft.points.length) {
       draft.points.pop();
       this.render();

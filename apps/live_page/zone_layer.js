@@ -8,7 +8,9 @@ import {state} from "./state.js";
 const LONGEST_NAME = 22;
 
 /** The corners of a zone, or the two ends of a line. */
-export function cornersOf(place) { return place.polygon ?? [place.from, place.to]; }
+export function cornersOf(place) {
+  return place.polygon ?? [place.from, place.to];
+}
 
 /** What is counted at a place, in a few words. */
 export function countText(name, kind) {
@@ -19,7 +21,7 @@ export function countText(name, kind) {
 
 /** The places of a camera (`null`: of the floor) as `{kind, ...}`. */
 export function placesOf(camera) {
-  const here = kind => place => (place.camera ?? null) === camera ? [{kind, ...place}] : [];
+  const here = kind => place => ((place.camera ?? null) === camera ? [{kind, ...place}] : []);
   return [...state.zones.zones.flatMap(here("zone")), ...state.zones.lines.flatMap(here("line"))];
 }
 
@@ -33,7 +35,8 @@ export class ZoneLayer {
 
   /** Draw all; `draft` as in zone_editor.js, or `null`. A saved place that the draft changes is left out. */
   render(draft) {
-    const {surface} = this, mine = draft && draft.camera === surface.camera && draft.points.length > 0;
+    const {surface} = this,
+      mine = draft && draft.camera === surface.camera && draft.points.length > 0;
     const places = placesOf(surface.camera).filter(place => place.name !== draft?.original);
     const parts = [];
     for (const place of places) parts.push(this.shape(place.kind, cornersOf(place)));
@@ -51,7 +54,8 @@ export class ZoneLayer {
 
   shape(kind, corners, className = "") {
     const pixels = corners.map(point => this.surface.place(point));
-    const path = `M${pixels.map(point => point.map(value => value.toFixed(1)).join(",")).join("L")}${kind === "zone" ? "Z" : ""}`;
+    const texts = pixels.map(point => point.map(value => value.toFixed(1)).join(","));
+    const path = `M${texts.join("L")}${kind === "zone" ? "Z" : ""}`;
     const group = draw("g", {class: `place ${kind} ${className}`});
     group.append(draw("path", {class: "casing", d: path}), draw("path", {class: "border", d: path}));
     if (kind === "line" && pixels.length === 2) {
@@ -65,7 +69,8 @@ export class ZoneLayer {
     const shown = closed || !cursor ? points : [...points, cursor];
     const complete = closed || shown.length > 2 || kind === "line";
     const group = this.shape(complete ? kind : "line", shown, `draft${closed ? " closed" : ""}`);
-    const parts = [group], pixels = points.map(point => this.surface.place(point));
+    const parts = [group],
+      pixels = points.map(point => this.surface.place(point));
     if (closed && kind === "zone") {
       pixels.forEach((point, index) => {
         const [x, y] = middle(point, pixels[(index + 1) % pixels.length]);
@@ -77,7 +82,10 @@ export class ZoneLayer {
       if (closed) {
         node.setAttribute("tabindex", "0");
         node.setAttribute("role", "button");
-        node.setAttribute("aria-label", `Corner ${index + 1} of ${pixels.length}: arrow keys move it, Delete removes it`);
+        node.setAttribute(
+          "aria-label",
+          `Corner ${index + 1} of ${pixels.length}: arrow keys move it, Delete removes it`,
+        );
       }
       parts.push(node);
     });
@@ -103,7 +111,8 @@ export class ZoneLayer {
       legend.replaceChildren(...places.map(() => make("span", {class: "chip"}, make("b"), make("span"))));
     }
     places.forEach((place, index) => {
-      const chip = legend.children[index], [name, text] = chip.children;
+      const chip = legend.children[index],
+        [name, text] = chip.children;
       chip.className = `chip ${place.kind}`;
       setText(name, place.name);
       setText(text, countText(place.name, place.kind));
@@ -114,9 +123,12 @@ export class ZoneLayer {
 }
 
 function handle(kind, index, x, y, radius, chosen = false) {
-  const node = draw("g", {class: `handle ${kind}${chosen ? " chosen" : ""}`},
+  const node = draw(
+    "g",
+    {class: `handle ${kind}${chosen ? " chosen" : ""}`},
     draw("circle", {class: "reach", cx: x, cy: y, r: kind === "corner" ? 20 : 14}),
-    draw("circle", {class: "dot", cx: x, cy: y, r: radius}));
+    draw("circle", {class: "dot", cx: x, cy: y, r: radius}),
+  );
   node.dataset.kind = kind;
   node.dataset.index = String(index);
   return node;

@@ -16,7 +16,9 @@ export class Zones {
     get("counts-interval").addEventListener("change", () => this.links());
     on("zones", () => this.show());
     on("counts", () => this.show());
-    on("drawing-ended", () => { if (this.opener?.isConnected) this.opener.focus(); });
+    on("drawing-ended", () => {
+      if (this.opener?.isConnected) this.opener.focus();
+    });
     this.links();
   }
 
@@ -24,14 +26,22 @@ export class Zones {
     await attempt(async () => {
       state.zones = await api.zones();
       tell("zones");
-      if (this.total) { state.counts = await api.counts(); tell("counts"); }
+      if (this.total) {
+        state.counts = await api.counts();
+        tell("counts");
+      }
     });
   }
 
-  get total() { return state.zones.zones.length + state.zones.lines.length; }
+  get total() {
+    return state.zones.zones.length + state.zones.lines.length;
+  }
 
   begin(kind) {
-    if (!state.status?.cameras.length) { announce("There is no camera to draw on yet.", {bad: true}); return; }
+    if (!state.status?.cameras.length) {
+      announce("There is no camera to draw on yet.", {bad: true});
+      return;
+    }
     this.opener = document.activeElement;
     this.editor.begin(kind);
     showViews();
@@ -63,8 +73,10 @@ export class Zones {
 
   async remove(kind, place) {
     const sure = await confirmed({
-      title: `Delete ${place.name}?`, text: "It is counted no longer. What was stored of it so far can still be downloaded before.",
-      yes: "Delete", danger: true,
+      title: `Delete ${place.name}?`,
+      text: "It is counted no longer. What was stored of it so far can still be downloaded before.",
+      yes: "Delete",
+      danger: true,
     });
     if (!sure) return;
     const list = kind === "zone" ? "zones" : "lines";
@@ -79,20 +91,39 @@ export class Zones {
     get("no-zones").hidden = this.total > 0;
     get("zone-downloads").hidden = this.total === 0;
     const rows = [
-      ...state.zones.zones.map(place => ({kind: "zone", place})), ...state.zones.lines.map(place => ({kind: "line", place})),
+      ...state.zones.zones.map(place => ({kind: "zone", place})),
+      ...state.zones.lines.map(place => ({kind: "line", place})),
     ];
-    keyed(get("zone-list"), rows, ({kind, place}) => `${kind} ${place.name}`, () => this.row(), (node, row) => this.fill(node, row));
+    keyed(
+      get("zone-list"),
+      rows,
+      ({kind, place}) => `${kind} ${place.name}`,
+      () => this.row(),
+      (node, row) => this.fill(node, row),
+    );
   }
 
   row() {
     const parts = {
-      name: make("b"), where: make("span", {class: "soft"}), figures: make("dl", {class: "figures"}),
+      name: make("b"),
+      where: make("span", {class: "soft"}),
+      figures: make("dl", {class: "figures"}),
       edit: make("button", {type: "button", class: "plain", title: "Change"}, icon("edit")),
       remove: make("button", {type: "button", class: "plain", title: "Delete"}, icon("trash")),
     };
-    const node = make("li", {class: "zone-row"},
-      make("div", {class: "zone-head"}, make("span", {class: "kind"}), make("div", {class: "zone-title"}, parts.name, parts.where),
-        parts.edit, parts.remove), parts.figures);
+    const node = make(
+      "li",
+      {class: "zone-row"},
+      make(
+        "div",
+        {class: "zone-head"},
+        make("span", {class: "kind"}),
+        make("div", {class: "zone-title"}, parts.name, parts.where),
+        parts.edit,
+        parts.remove,
+      ),
+      parts.figures,
+    );
     node.parts = parts;
     parts.edit.addEventListener("click", () => this.edit(node.row.kind, node.row.place));
     parts.remove.addEventListener("click", () => this.remove(node.row.kind, node.row.place));
@@ -101,17 +132,28 @@ export class Zones {
 
   fill(node, row) {
     node.row = row;
-    const {kind, place} = row, {parts} = node;
+    const {kind, place} = row,
+      {parts} = node;
     node.querySelector(".kind").className = `kind ${kind}`;
     setText(parts.name, place.name);
     setText(parts.where, `${kind === "zone" ? "Zone" : "Line"} on ${place.camera ?? "the floor"}`);
     parts.edit.setAttribute("aria-label", `Change ${place.name}`);
     parts.remove.setAttribute("aria-label", `Delete ${place.name}`);
-    const counts = (kind === "zone" ? state.counts?.zones : state.counts?.lines)?.find(found => found.name === place.name);
-    const figures = kind === "zone" ? [
-      ["now", counts?.occupancy], ["entered", counts?.entered], ["left", counts?.left],
-      ["mean stay", Number.isFinite(counts?.dwell_mean) ? duration(counts.dwell_mean) : null],
-    ] : [["forward", counts?.forward], ["back", counts?.backward]];
+    const counts = (kind === "zone" ? state.counts?.zones : state.counts?.lines)?.find(
+      found => found.name === place.name,
+    );
+    const figures =
+      kind === "zone"
+        ? [
+            ["now", counts?.occupancy],
+            ["entered", counts?.entered],
+            ["left", counts?.left],
+            ["mean stay", Number.isFinite(counts?.dwell_mean) ? duration(counts.dwell_mean) : null],
+          ]
+        : [
+            ["forward", counts?.forward],
+            ["back", counts?.backward],
+          ];
     if (parts.figures.children.length !== figures.length) {
       parts.figures.replaceChildren(...figures.map(() => make("div", {}, make("dt"), make("dd"))));
     }

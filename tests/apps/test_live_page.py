@@ -48,7 +48,8 @@ FAINT = """(() => {
   let number = 0;
   while (walk.nextNode()) {
     const node = walk.currentNode.parentElement;
-    if (!walk.currentNode.data.trim() || node.closest(".stage, noscript, svg, script") || !node.checkVisibility({visibilityProperty: true})) continue;
+    if (!walk.currentNode.data.trim() || node.closest(".stage, noscript, svg, script")) continue;
+    if (!node.checkVisibility({visibilityProperty: true})) continue;
     const one = light(plain(getComputedStyle(node).color)), other = light(behind(node));
     const contrast = (Math.max(one, other) + .05) / (Math.min(one, other) + .05);
     number += 1;
@@ -58,8 +59,12 @@ FAINT = """(() => {
 })()"""
 #: Elements that reach out of the window to the right, and are not cut off or scrolled by something around them.
 WIDE = """(() => {
-  const cut = node => { for (let place = node.parentElement; place && place !== document.body; place = place.parentElement) {
-    if (getComputedStyle(place).overflowX !== "visible") return true; } return false; };
+  const cut = node => {
+    for (let place = node.parentElement; place && place !== document.body; place = place.parentElement) {
+      if (getComputedStyle(place).overflowX !== "visible") return true;
+    }
+    return false;
+  };
   return [...document.querySelectorAll("body *")].filter(node => node.checkVisibility({visibilityProperty: true})
     && node.getBoundingClientRect().right > innerWidth + .5 && !cut(node)).map(node => node.outerHTML.slice(0, 120));
 })()"""
@@ -123,8 +128,8 @@ def page(tab: Tab, live: Served) -> Iterator[Tab]:
     yield tab
     if tab.run("document.querySelector('dialog[open]') !== null"):
         close_card(tab)
-    # A picture in a list may have been replaced by a better one just before it was asked for; and reading pixels back is
-    # what these tests do, not the page.
+    # A picture in a list may have been replaced by a better one just before it was asked for; and reading pixels
+    # back is what these tests do, not the page.
     assert [said for said in tab.complaints if "/api/crops/" not in said and "willReadFrequently" not in said] == []
     own = (live.url, live.url.replace("http", "ws"), "blob:", "data:")
     assert [address for address in tab.requests if not address.startswith(own)] == []
@@ -151,7 +156,7 @@ def close_card(page: Tab) -> None:
 
 
 def test_views_move_and_people_carry_their_numbers(page: Tab, live: Served) -> None:
-    pictures = f"[...document.querySelectorAll('.view:not(.floor) .picture')].map(canvas => canvas.toDataURL())"
+    pictures = "[...document.querySelectorAll('.view:not(.floor) .picture')].map(canvas => canvas.toDataURL())"
     page.wait(f"new Set({pictures}).size === 3")
     before = page.run(pictures)
     page.wait(f"{pictures}.every((picture, index) => picture !== {json.dumps(before)}[index])")
