@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -20,12 +19,13 @@ from apps.live_crops import CropChooser
 from apps.live_events import EventFile, EventRing
 from apps.live_floor import floor_description, floor_path
 from apps.live_loop import LiveLoop, RunParts
-from apps.live_meter import ProcessingMeter, memory_bytes
+from apps.live_meter import ProcessingMeter
 from apps.live_people import event_of
 from apps.live_pipeline import Pipeline, build_live_pipeline
 from apps.live_search import search_photo
 from apps.live_settings import LiveSettings
-from apps.live_store import Retention, names_of, open_live_store
+from apps.live_status import run_status
+from apps.live_store import Retention, open_live_store
 from apps.live_views import LiveView
 from apps.live_zones import LiveZones
 from tracker.cross_camera.earlier_runs import LONG_AGO
@@ -114,7 +114,7 @@ class LiveEngine:
                 event_file=event_file,
                 realtime=settings.realtime,
                 max_rate=settings.max_rate,
-                names=names_of(self.store_path),
+                names=store.names(),
             )
             self._loop, self._store = LiveLoop(parts, self._log), store
             self._floor = None if not isinstance(pipeline, FloorPipeline) else floor_description(
@@ -159,6 +159,16 @@ class LiveEngine:
         return None if self._loop is None else self._loop.failure
 
     @property
+    def closed(self) -> bool:
+        """Whether somebody has closed it."""
+        return self._stopped
+
+    @property
+    def known_people(self) -> int:
+        """How many people of earlier runs this one knew at its beginning and still does."""
+        return len(self._pipeline.identities.earlier.numbers)
+
+    @property
     def over(self) -> bool:
         """Whether no picture will ever come: all recordings have ended."""
         return self._parts.capture.over
@@ -170,36 +180,7 @@ class LiveEngine:
 
     def status(self) -> dict[str, Any]:
         """Return how the run goes, ready for JSON."""
-        parts, pipeline = self._parts, self._pipeline
-        states = parts.capture.states()
-        calibrated = set(pipeline.tracker.cameras) if isinstance(pipeline, FloorPipeline) else set()
-        with StoreReader(self.store_path) as store:
-            stats = store.stats()
-        figures = parts.meter.figures(monotonic(), states)
-        if self.failure is not None:
-            figures["message"] = self.failure
-        return {
-            "version": version("multicam-tracker"),
-            "started": self._started,
-            "time": wall_clock(),
-            "cameras": [
-                state.to_dict() | {"size": None if state.size is None else list(state.size),
-                                   "calibrated": state.name in calibrated}
-                for state in states
-            ],
-            "processing": figures | {
-                "embedded_crops": pipeline.times.crops, "skipped_crops": 0, "rule": "",
-            },
-            "memory_bytes": memory_bytes(),
-            "store": {
-                "people": stats.people, "bytes": stats.file_bytes, "keep_days": self.settings.keep_days,
-                "vectors": stats.vectors,
-            },
-            "floor": self._floor,
-            "privacy": {"faces": self.settings.blur_faces, "people": self.settings.blur_people},
-            "embedder": None if pipeline.embedder is None else pipeline.embedder.description,
-            "detector": pipeline.detector.description,
-        }  # fmt: skip
+        return run_status(self._parts, self.settings, self.store_path, self._started, self.failure, self._floor)
 
     def present(self) -> dict[str, Any]:
         """Return who is in view, ready for JSON."""
@@ -320,6 +301,7 @@ class LiveEngine:
             parts = self._parts
             parts.crops.forget(live_people.erase(self._pipeline, self._open_store, identity))
             parts.presence.forget(identity)
+            self._running.tell([])
             parts.names.pop(identity, None)
             self._running.put_events([event_of("identity_erased", wall_clock(), identity=identity)])
 

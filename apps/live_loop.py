@@ -109,7 +109,10 @@ class LiveLoop(threading.Thread):
             self._finish()
 
     def tell(self, events: Sequence[Event]) -> None:
-        """Hand on what happened to identities between two steps; for the thread of the run."""
+        """Hand on what somebody changed of identities between two steps; for the thread of the run."""
+        for rule in self.parts.pipeline.rules:
+            # Who is there is to be looked at again.
+            rule.renew()
         self._record([], events)
         self._follow(events)
 

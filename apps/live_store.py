@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
 
 from apps.live_pipeline import Pipeline
 from apps.live_settings import LiveSettings
@@ -13,10 +11,9 @@ from apps.run_store import embedder_record
 from tracker.cross_camera.gallery_file import embedder_mark
 from tracker.errors import InputError
 from tracker.floor.pipeline import FloorPipeline
-from tracker.storage.store_reader import StoreReader
 from tracker.storage.track_store import TrackStore
 
-__all__ = ["Retention", "names_of", "open_live_store"]
+__all__ = ["Retention", "open_live_store"]
 
 DAY = 86400.0
 _PURGE_SECONDS = 3600.0
@@ -36,7 +33,7 @@ def open_live_store(settings: LiveSettings, pipeline: Pipeline, now: float) -> T
     store = TrackStore(settings.store, create=True)
     try:
         if pipeline.embedder is None:
-            free = store.stats().next_number
+            free = store.summary().next_number
             pipeline.identities.gallery.skip_to(free)
             if isinstance(pipeline, FloorPipeline):
                 # Then the number of a track is that of an identity, and those that are there are somebody's.
@@ -50,12 +47,6 @@ def open_live_store(settings: LiveSettings, pipeline: Pipeline, now: float) -> T
         store.close()
         raise
     return store
-
-
-def names_of(path: Path) -> dict[int, str]:
-    """Return the names that people have given, by identity."""
-    with closing(StoreReader(path)) as store:
-        return {person.number: person.name for person in store.people() if person.name}
 
 
 class Retention(threading.Thread):
