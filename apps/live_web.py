@@ -227,6 +227,8 @@ def _listen(address: str, port: int) -> socket.socket:
     if not 0 <= port <= 65_535:
         raise InputError(f"--port {port} is none: give 1 to 65535, or 0 for any that is free")
     try:
+        if not address:
+            raise OSError
         family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError):
         raise InputError(
