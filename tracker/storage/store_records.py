@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +16,13 @@ __all__ = [
     "Person",
     "Sighting",
     "StoreStats",
+    "StoreSummary",
     "StoredVectors",
     "crops",
     "people",
     "sightings",
     "stats",
+    "summary",
     "vectors",
 ]
 
@@ -100,7 +102,17 @@ class StoreStats:
     file_bytes: int
 
 
-def people(connection: sqlite3.Connection, numbers: str = "", values: tuple[int, ...] = ()) -> list[Person]:
+@dataclass(frozen=True, slots=True)
+class StoreSummary:
+    """How many people and vectors a store holds, the first number that was never used, and its size."""
+
+    people: int
+    vectors: int
+    next_number: int
+    file_bytes: int
+
+
+def people(connection: sqlite3.Connection, numbers: str = "", values: Sequence[int] = ()) -> list[Person]:
     """Return identities in ascending order; ``numbers`` is a condition on ``i.number``."""
     cameras: dict[int, list[str]] = {}
     where = f"WHERE {numbers}" if numbers else ""
@@ -195,3 +207,12 @@ def stats(connection: sqlite3.Connection, file_bytes: int) -> StoreStats:
         embedder=facts.get("embedder"),
         file_bytes=file_bytes,
     )
+
+
+def summary(connection: sqlite3.Connection, file_bytes: int) -> StoreSummary:
+    """Return the figures that need no look at sightings, boxes and crops."""
+    people_count, vector_count = (
+        int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in ("identities", "vectors")
+    )
+    row = connection.execute("SELECT value FROM facts WHERE name = 'next_number'").fetchone()
+    return StoreSummary(people_count, vector_count, 1 if row is None else int(row[0]), file_bytes)
