@@ -115,7 +115,8 @@ class LiveLoop(threading.Thread):
         for rule in self.parts.pipeline.rules:
             # Who is there is to be looked at again.
             rule.renew()
-        self._record([], events)
+        # The store has been told of it already, and what the one looked like stays beside what the other does.
+        self._record([], [event for event in events if event.kind != "identities_merged"])
         self._follow(events)
 
     def put_events(self, events: Sequence[dict[str, Any]]) -> None:
