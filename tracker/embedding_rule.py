@@ -44,9 +44,9 @@ class EmbeddingSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rule: str = Field(default="every", pattern="^(where-needed|every)$")
-    settled_crops: int = Field(default=8, ge=4, description="crops after which it is known how a track looks")
+    settled_crops: int = Field(default=12, ge=4, description="crops after which it is known how a track looks")
     refresh_seconds: float = Field(
-        default=1.0, gt=0, description="a track whose looks are known is embedded this often"
+        default=0.5, gt=0, description="a track whose looks are known is embedded this often"
     )
     encounter_overlap: float = Field(
         default=0.3, gt=0, lt=1, description="share of a box that another covers: they meet"
