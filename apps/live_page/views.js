@@ -8,6 +8,7 @@ import {ViewTile} from "./view_tile.js";
 const LEAST_WIDTH = 280;
 const CAPTION = 36;
 const LEGEND = 28;
+const TWO_COLUMNS = 560;
 const GAP = 12;
 const WIDTHS = [320, 480, 640, 960, 1280];
 
@@ -128,8 +129,10 @@ export class Views {
       size = 0;
     const narrow = getComputedStyle(document.documentElement).getPropertyValue("--narrow").trim() === "1";
     const caption = narrow || !this.element.querySelector(".chip") ? CAPTION : CAPTION + LEGEND;
-    if (narrow) size = width;
-    else
+    if (narrow) {
+      columns = width < TWO_COLUMNS || shown === 1 ? 1 : 2;
+      size = (width - GAP * (columns - 1)) / columns;
+    } else
       for (let number = 1; number <= shown; number += 1) {
         const rows = Math.ceil(shown / number);
         const across = (width - GAP * (number - 1)) / number;
