@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from apps.settings import TrackSettings
+from apps.settings import ModelSettings, TrackSettings
 from tracker.detectors import create_detector
 from tracker.errors import InputError, nearest_name_hint
 from tracker.floor.entries import Entries
@@ -16,9 +17,9 @@ from tracker.protocols import Detector, Embedder
 from tracker.single_camera import create_tracker
 from tracker.video.cameras import CameraSettings
 from tracker.video.frames import Frame
-from tracker.video.source_base import Source
 
 __all__ = [
+    "Opened",
     "build_detector",
     "build_embedder",
     "build_pipeline",
@@ -29,7 +30,18 @@ __all__ = [
 ]
 
 
-def build_detector(settings: TrackSettings, cameras: Sequence[CameraSettings]) -> Detector:
+class Opened(Protocol):
+    """What a pipeline wants to know of an opened source; a ``Source`` says it."""
+
+    #: the camera's name
+    name: str
+    #: frames per second; ``None`` when unknown
+    frame_rate: float | None
+    #: width and height in pixels, ``None`` when unknown
+    size: tuple[int, int] | None
+
+
+def build_detector(settings: ModelSettings, cameras: Sequence[CameraSettings]) -> Detector:
     """Return the detector that the settings name."""
     files: Mapping[str, str | Path] = {
         camera.name: camera.detections for camera in cameras if camera.detections is not None
@@ -48,7 +60,7 @@ def build_detector(settings: TrackSettings, cameras: Sequence[CameraSettings]) -
     )
 
 
-def build_embedder(settings: TrackSettings) -> Embedder | None:
+def build_embedder(settings: ModelSettings) -> Embedder | None:
     """Return the embedder that the settings name, or ``None`` for ``"none"``."""
     if not settings.attempts_identities:
         return None
@@ -65,9 +77,9 @@ def build_embedder(settings: TrackSettings) -> Embedder | None:
 
 
 def build_pipeline(
-    settings: TrackSettings,
+    settings: ModelSettings,
     cameras: Sequence[CameraSettings],
-    sources: Sequence[Source],
+    sources: Sequence[Opened],
     entries: Entries | None = None,
 ) -> MultiCameraPipeline | FloorPipeline:
     """Return the pipeline for opened sources: on the floor, if all of their cameras are calibrated.
@@ -93,7 +105,7 @@ def build_pipeline(
 
 
 def _calibrated(
-    settings: TrackSettings, cameras: Sequence[CameraSettings], sources: Sequence[Source]
+    settings: ModelSettings, cameras: Sequence[CameraSettings], sources: Sequence[Opened]
 ) -> dict[str, FloorCamera]:
     """Return the cameras for images of their sources' sizes; none when one is not calibrated, or not wanted."""
     if not on_the_floor(settings, cameras):
@@ -110,7 +122,7 @@ def _calibrated(
     return result
 
 
-def on_the_floor(settings: TrackSettings, cameras: Sequence[CameraSettings]) -> bool:
+def on_the_floor(settings: ModelSettings, cameras: Sequence[CameraSettings]) -> bool:
     """Return whether people are to be followed on the floor: all cameras are calibrated, and it is not off."""
     return settings.pipeline.floor != "off" and all(camera.calibration is not None for camera in cameras)
 

@@ -16,6 +16,7 @@ from apps.compare import compare
 from apps.demo_commands import demo, simulate
 from apps.evaluate import app as evaluate
 from apps.interrupts import stoppable
+from apps.live_command import live
 from apps.reid import app as reid
 from apps.search_command import search
 from apps.store_commands import app as store_commands
@@ -336,6 +337,7 @@ app.command()(stoppable()(simulate))
 app.command()(stoppable()(calibrate))
 app.command()(stoppable()(align))
 app.command()(stoppable()(search))
+app.command()(stoppable()(live))
 app.command()(stoppable()(tune))
 app.command()(stoppable()(compare))
 app.add_typer(reid, name="reid")

@@ -21,7 +21,7 @@ __all__ = ["PhotoError", "decode_photo", "encode_jpeg", "photo_kind", "photo_siz
 _MOST_PIXELS = 40_000_000
 _LONGEST_SIDE = 30_000
 #: A progressive JPEG is decoded once for each of its scans; cameras and editors write about ten.
-_MOST_SCANS = 100
+_MOST_SCANS = 32
 _QUALITY = 80
 #: frame headers of JPEG: all SOF but those that mean something else (DHT, JPG, DAC)
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

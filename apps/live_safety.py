@@ -82,8 +82,8 @@ class HostRule:
         if is_loopback(address) or self._any_number:
             names |= {"localhost", "127.0.0.1", "::1"}
         if not is_loopback(address):
-            names |= {own, own.partition(".")[0], own.partition(".")[0] + ".local", socket.getfqdn().casefold()}
-        self._names = frozenset(names - {""})
+            names |= {own, own.partition(".")[0], own.partition(".")[0] + ".local"}
+        self._names = frozenset(names - {"", ".local"})
 
     def allows(self, host: str) -> bool:
         """Return whether a Host header may be served, whatever its port: the port may have been forwarded."""

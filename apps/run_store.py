@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.crop_keeper import KeptCrop
-from apps.settings import TrackSettings
+from apps.settings import ModelSettings
 from tracker.cross_camera.gallery_file import embedder_mark
 from tracker.cross_camera.identities import Identities
 from tracker.protocols import Embedder
@@ -49,7 +49,7 @@ class RunToStore:
     recorded: bool
 
 
-def embedder_record(settings: TrackSettings, embedder: Embedder, identities: Identities) -> EmbedderRecord:
+def embedder_record(settings: ModelSettings, embedder: Embedder, identities: Identities) -> EmbedderRecord:
     """Return what a store says of a run's embedder."""
     weights = None if settings.embedder_weights is None else str(settings.embedder_weights)
     # Where each camera's mean is taken off first, the threshold says nothing of vectors as they are.

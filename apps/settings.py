@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,7 +11,15 @@ from tracker.cross_camera.possible_transitions import TransitionRules
 from tracker.pipeline import PipelineSettings
 from tracker.video.privacy import Blurring
 
-__all__ = ["DEFAULT_DETECTOR", "DEFAULT_EMBEDDER", "ROOM_DETECTOR", "ROOM_EMBEDDER", "OutputSettings", "TrackSettings"]
+__all__ = [
+    "DEFAULT_DETECTOR",
+    "DEFAULT_EMBEDDER",
+    "ROOM_DETECTOR",
+    "ROOM_EMBEDDER",
+    "ModelSettings",
+    "OutputSettings",
+    "TrackSettings",
+]
 
 DEFAULT_DETECTOR = "yolo26n.pt"
 DEFAULT_EMBEDDER = "osnet_x0_25"
@@ -49,8 +58,8 @@ class OutputSettings(BaseModel):
         return "people" if self.blur_people else "faces" if self.blur_faces else None
 
 
-class TrackSettings(BaseModel):
-    """Everything that decides the result of a run."""
+class ModelSettings(BaseModel):
+    """What looks at the pictures of some cameras, and how: the same for recordings and for live cameras."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -66,10 +75,6 @@ class TrackSettings(BaseModel):
     embedder: str = DEFAULT_EMBEDDER
     embedder_weights: Path | None = None
     offline: bool = False
-    stride: int = Field(default=1, ge=1)
-    max_frames: int | None = Field(default=None, ge=1)
-    seed: int = 0
-    gallery: Path | None = None
     pipeline: PipelineSettings = PipelineSettings()
 
     @property
@@ -77,7 +82,16 @@ class TrackSettings(BaseModel):
         """Whether identities across cameras are attempted."""
         return self.embedder.lower() != "none"
 
-    def with_transitions(self, rules: TransitionRules) -> TrackSettings:
+    def with_transitions(self, rules: TransitionRules) -> Self:
         """Return the same settings with what is said about the ways between cameras."""
         identities = self.pipeline.identities.model_copy(update={"transitions": rules})
         return self.model_copy(update={"pipeline": self.pipeline.model_copy(update={"identities": identities})})
+
+
+class TrackSettings(ModelSettings):
+    """Everything that decides the result of a run."""
+
+    stride: int = Field(default=1, ge=1)
+    max_frames: int | None = Field(default=None, ge=1)
+    seed: int = 0
+    gallery: Path | None = None

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from tracker.cross_camera.crop_quality import CropRules, crop_quality
+from tracker.cross_camera.crop_quality import CropRules, crop_quality, overlap_with_others
 from tracker.cross_camera.events import Event
 from tracker.cross_camera.identities import Identities
 from tracker.cross_camera.identity_settings import CameraObservations, IdentitySettings
 from tracker.detections import Detections
+from tracker.embedding_rule import EmbeddingRule, EmbeddingSettings, presumed_tracks
 from tracker.errors import InputError
 from tracker.floor.settings import FloorSettings
 from tracker.protocols import Detector, Embedder
@@ -52,6 +53,7 @@ class PipelineSettings(BaseModel):
     embed_interval_seconds: float = Field(
         default=0.15, ge=0, description="a track is embedded this often, when its tracker itself uses no appearance"
     )
+    embedding: EmbeddingSettings = EmbeddingSettings()
     crops: CropRules = CropRules()
     identities: IdentitySettings = IdentitySettings()
     floor: str = Field(
@@ -118,7 +120,9 @@ class CameraPipeline:
         self.image_size = image_size
         parameters = SMALL_DETECTOR_PARAMETERS.get(settings.tracker, {}) | settings.tracker_parameters
         self.tracker = create_tracker(settings.tracker, frame_rate=frame_rate, **parameters)
-        self._embedded: dict[int, tuple[float, int]] = {}
+        self.rule = EmbeddingRule(settings.embedding, settings.embed_interval_seconds)
+        # boxes and numbers of the tracks in the frame before
+        self._before = (np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
 
     @property
     def uses_features(self) -> bool:
@@ -143,21 +147,29 @@ class CameraPipeline:
             detections = detections.with_features(prepared.features)
         image = prepared.frame.image if self.tracker.uses_image else None
         prepared.tracks = self.tracker.update(detections, image=image, time=prepared.frame.time)
+        if self.uses_features:
+            self._before = (prepared.tracks.boxes, prepared.tracks.ids)
+            self.rule.ended(self.tracker.removed_ids.tolist())
 
     def due(self, prepared: _Prepared) -> NDArray[np.int64]:
-        """Return the detections to embed after tracking: of tracks not embedded for a while, or seldom so far."""
-        time = prepared.frame.time
-        wanted = []
-        for track, detection in zip(prepared.tracks.ids.tolist(), prepared.tracks.detection_indices.tolist()):
-            if detection < 0 or prepared.qualities[detection] <= 0:
-                continue
-            last, count = self._embedded.get(track, (-np.inf, 0))
-            if count < 4 or time - last >= self.settings.embed_interval_seconds:
-                wanted.append(detection)
-                self._embedded[track] = (time, count + 1)
-        for track in self.tracker.removed_ids.tolist():
-            self._embedded.pop(track, None)
-        return np.asarray(wanted, np.int64)
+        """Return the detections to embed after tracking, as the rule has it."""
+        tracks = prepared.tracks
+        matched = tracks.detection_indices >= 0
+        rows = tracks.detection_indices[matched].astype(np.int64)
+        boxes, qualities = prepared.detections.boxes, prepared.qualities
+        covered = overlap_with_others(boxes)[rows]
+        chosen = self.rule.choose(prepared.frame.time, tracks.ids[matched], boxes[rows], qualities[rows], covered)
+        self.rule.ended(self.tracker.removed_ids.tolist())
+        return rows[chosen]
+
+    def due_before(self, prepared: _Prepared) -> NDArray[np.int64]:
+        """Return the detections to embed before tracking, for a tracker that looks at appearance itself."""
+        boxes, qualities = prepared.detections.boxes, prepared.qualities
+        if self.settings.embedding.rule == "every":
+            self.rule.embedded += int(np.count_nonzero(qualities > 0))
+            return np.flatnonzero(qualities > 0)
+        presumed = presumed_tracks(boxes, self._before[0], self._before[1])
+        return np.flatnonzero(self.rule.choose(prepared.frame.time, presumed, boxes, qualities))
 
 
 class MultiCameraPipeline:
@@ -211,9 +223,7 @@ class MultiCameraPipeline:
             (self.cameras[frame.camera], self.cameras[frame.camera].prepare(frame, found))
             for frame, found in zip(frames, detections)
         ]
-        self._embed(
-            [(camera, step, np.flatnonzero(step.qualities > 0)) for camera, step in steps if camera.uses_features]
-        )
+        self._embed([(camera, step, camera.due_before(step)) for camera, step in steps if camera.uses_features])
         started = self._clock("embed", started)
         for camera, step in steps:
             camera.track(step)
@@ -230,6 +240,11 @@ class MultiCameraPipeline:
         self._clock("identify", started)
         self.times.frames += len(frames)
         return results, events
+
+    @property
+    def rules(self) -> list[EmbeddingRule]:
+        """What chose the crops, one for each camera."""
+        return [camera.rule for camera in self.cameras.values()]
 
     def finish(self) -> list[Event]:
         """Settle all identities; call once, after the last frame."""

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.apps.live_fake_world import CAMERAS, CLOTHES, Sight, look, picture, position, sights
+from tests.apps.live_fake_world import CAMERAS, CLOTHES, CROSSING, Sight, look, picture, position, sights
 from tracker.cross_camera.events import Event
 from tracker.cross_camera.gallery_file import EmbedderMark
 from tracker.storage.store_looks import Look
@@ -47,13 +47,14 @@ class FakeRun:
         folder: of the store and the zones.
         rate: pictures per second.
         calibrated: people are on the floor, too.
+        head_start: seconds that people have been walking when it begins.
     """
 
-    def __init__(self, folder: Path, *, rate: float = 10.0, calibrated: bool = True) -> None:
+    def __init__(self, folder: Path, *, rate: float = 10.0, calibrated: bool = True, head_start: float = 0.0) -> None:
         self.store_path = folder / "live.sqlite"
         self.camera_names = list(CAMERAS)
         self.failure: str | None = None
-        self.rate, self.calibrated = rate, calibrated
+        self.rate, self.calibrated, self._head_start = rate, calibrated, head_start
         self._zones_path = folder / "zones.json"
         self._began = clock.time()
         self._changed = threading.Condition(threading.RLock())
@@ -131,7 +132,7 @@ class FakeRun:
         for camera, size in CAMERAS.items():
             if camera in self._down:
                 continue
-            seen = sights(camera, now - self._began)
+            seen = sights(camera, now - self._began + self._head_start)
             image = picture(camera, seen)
             identities = [self._identity(camera, sight, now) for sight in seen]
             boxes: list[list[Any]] = []
@@ -164,9 +165,9 @@ class FakeRun:
             self._tracks[camera, sight.track] = (sight.person, 0, now)
             self._store.observe(camera, sight.track, now, sight.box)
         _, identity, _ = self._tracks[camera, sight.track]
-        if not identity and sight.way * 6 >= _KNOWN_AFTER:
+        if not identity and sight.way * CROSSING >= _KNOWN_AFTER:
             identity = self._number_of(sight.person)
-            self._assign(camera, sight.track, identity, now)
+            self._assign(camera, sight.track, identity, now - sight.way * CROSSING)
         self._tracks[camera, sight.track] = (sight.person, identity, now)
         if identity in self._known:
             facts = self._known[identity]
@@ -180,10 +181,10 @@ class FakeRun:
             self._put("identity_opened", identity=self._numbers[person])
         return self._numbers[person]
 
-    def _assign(self, camera: str, track: int, identity: int, now: float) -> None:
-        self._known.setdefault(identity, {"name": None, "since": now, "last_seen": now, "seen": {}})
-        self._store.tell(camera, track, now, identity)
-        self._put("identity_assigned", camera=camera, track=track, identity=identity, since=now, score=4.2)
+    def _assign(self, camera: str, track: int, identity: int, since: float) -> None:
+        self._known.setdefault(identity, {"name": None, "since": since, "last_seen": since, "seen": {}})
+        self._store.tell(camera, track, since, identity)
+        self._put("identity_assigned", camera=camera, track=track, identity=identity, since=since, score=4.2)
 
     def _keep(self, camera: str, sight: Sight, identity: int, image: NDArray[np.uint8], now: float) -> None:
         x1, y1, x2, y2 = (max(round(value), 0) for value in sight.box)

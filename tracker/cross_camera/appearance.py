@@ -102,6 +102,25 @@ class AppearanceSummary:
         summary._times = [float(time)] * kept if isinstance(time, (int, float)) else [float(one) for one in time][:kept]
         return summary
 
+    def parted(self, start: float, end: float) -> tuple[AppearanceSummary, AppearanceSummary]:
+        """Return what was seen in start ≤ time ≤ end (seconds), and the rest, as far as the prototypes tell them apart.
+
+        The weight is shared out by the number of prototypes, and each part rests on its own.
+        """
+        parts = (AppearanceSummary(self.capacity), AppearanceSummary(self.capacity))
+        inside = (self.times >= start) & (self.times <= end)
+        if self._mean_sum is None or not inside.any():
+            parts[1].absorb(self)
+        elif inside.all():
+            parts[0].absorb(self)
+        else:
+            for part, chosen in zip(parts, (inside, ~inside)):
+                kept, share = self.prototypes[chosen], float(chosen.mean())
+                part._mean_sum = kept.astype(np.float64).mean(axis=0) * (self.weight * share)
+                part.weight, part.count = self.weight * share, max(1, round(self.count * share))
+                part._prototypes, part._times = list(kept), self.times[chosen].tolist()
+        return parts
+
     @property
     def total(self) -> NDArray[np.float64] | None:
         """The weighted sum (D,) of all crops; ``None`` before the first."""

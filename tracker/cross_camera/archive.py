@@ -29,6 +29,9 @@ class Archive:
     def __len__(self) -> int:
         return len(self._views)
 
+    def __contains__(self, identity: int) -> bool:
+        return identity in self._views
+
     def add(self, tracklet: Tracklet) -> None:
         """Keep the looks of a tracklet whose identity is final."""
         assert tracklet.identity is not None
@@ -46,11 +49,63 @@ class Archive:
         """Note that an identity turned out to be another one."""
         for camera, summary in self._views.pop(identity, {}).items():
             views = self._views.setdefault(into, {})
-            views.setdefault(camera, AppearanceSummary(summary.capacity)).absorb(summary)
+            # Others may hold the same summary.
+            both = AppearanceSummary(summary.capacity)
+            both.absorb(summary)
+            if camera in views:
+                both.absorb(views[camera])
+            views[camera] = both
         if identity in self._last:
             self._last[into] = max(self._last.pop(identity), self._last.get(into, -np.inf))
         if identity in self._spans:
             self._spans.setdefault(into, []).extend(self._spans.pop(identity))
+
+    def split_off(self, identity: int, new: int, camera: int, start: float, end: float) -> None:
+        """Note that an identity, as it was seen in one camera in start ≤ time ≤ end, is ``new``."""
+        views = self._views.get(identity, {})
+        if camera in views:
+            inside, outside = views[camera].parted(start, end)
+            if inside.count:
+                self._views.setdefault(new, {})[camera] = inside
+                self._last[new] = float(inside.times[-1])
+                if outside.count:
+                    views[camera] = outside
+                else:
+                    del views[camera]
+            if not views:
+                del self._views[identity], self._last[identity]
+        spans = self._spans.get(identity, [])
+        moved = [span for span in spans if span[0] == camera and span[1] <= end and span[2] >= start]
+        if moved:
+            self._spans[identity] = [span for span in spans if span not in moved]
+            self._spans.setdefault(new, []).extend(moved)
+
+    def forget_before(self, time: float, earlier_time: float) -> None:
+        """Forget looks of before ``time``, and identities of whom none are left; both in seconds.
+
+        Args:
+            time: of cameras of this run.
+            earlier_time: of those of earlier runs, whose numbers are negative.
+        """
+        for identity in list(self._views):
+            views = self._views[identity]
+            for camera in list(views):
+                oldest = time if camera >= 0 else earlier_time
+                times = views[camera].times
+                if len(times) and times[0] >= oldest:
+                    continue
+                _, left = views[camera].parted(-np.inf, float(np.nextafter(oldest, -np.inf)))
+                if left.count:
+                    views[camera] = left
+                else:
+                    del views[camera]
+            if not views:
+                self.forget(identity)
+
+    def forget(self, identity: int) -> None:
+        """Forget an identity."""
+        for part in (self._views, self._last, self._spans):
+            part.pop(identity, None)  # type: ignore[attr-defined]
 
     def camera_shares(self, identity: int) -> dict[int, float]:
         """Return camera → share of the looks of an archived identity that are from there."""

@@ -84,6 +84,11 @@ class EarlierRuns:
         self.recalled.add(number)
         return [Event("identity_recalled", time, identity=number)]
 
+    def forget(self, number: int) -> None:
+        """Forget that an earlier run knew somebody: erased, or somebody else's number now."""
+        self.numbers.discard(number)
+        self.recalled.discard(number)
+
     def apart(self, numbers: Sequence[int | None]) -> NDArray[np.bool_]:
         """Return the pairs (N, N) of archived identities that an earlier run kept apart."""
         earlier = np.array([number in self.numbers for number in numbers], np.bool_)

@@ -89,6 +89,11 @@ class History:
             del self._pieces[camera, track]
         return events
 
+    def erase(self, identity: int) -> None:
+        """Forget that anybody was ever said to be an identity."""
+        for _, identities in self._pieces.values():
+            identities[:] = [0 if known == identity else known for known in identities]
+
     def forget(self, camera: int, track: int, before: float = float("inf")) -> None:
         """Forget who a track was earlier than ``before`` seconds."""
         pieces = self._pieces.get((camera, track))

@@ -24,11 +24,13 @@ from tracker.cross_camera.events import Event
 from tracker.cross_camera.exclusivity import too_many
 from tracker.cross_camera.frame_intervals import FrameIntervals
 from tracker.cross_camera.gallery import Gallery
+from tracker.cross_camera.hand_edits import HandEdits
 from tracker.cross_camera.history import History
 from tracker.cross_camera.identity_settings import CameraObservations, IdentitySettings
 from tracker.cross_camera.joint_evidence import JointEvidence
 from tracker.cross_camera.numbering import inherit
 from tracker.cross_camera.possible_transitions import PossibleTransitions
+from tracker.cross_camera.revisions import Revisable
 from tracker.cross_camera.settlement import cluster
 from tracker.cross_camera.threshold import OpenSetThreshold, ThresholdRecord
 from tracker.cross_camera.tracklets import Tracklet, TrackletSequence
@@ -42,7 +44,7 @@ CENTRED_THRESHOLD = 0.8
 SILENT_SECONDS = 10.0
 
 
-class Identities:
+class Identities(Revisable):
     """Gives tracks of several cameras identities, and revises them while evidence grows.
 
     The result does not depend on the order in which cameras are named.
@@ -86,6 +88,7 @@ class Identities:
         )
         self.earlier = EarlierRuns()
         self.duplicates = Duplicates()
+        self.edits = HandEdits()
         self.archive = Archive(self.settings.gallery_capacity)
         self.time = -np.inf
         self._sequences: dict[tuple[int, int], TrackletSequence] = {}
@@ -283,11 +286,7 @@ class Identities:
             return []
         excess = max(0, len(nodes) - self.settings.remembered_tracklets)
         leaving = [node for node in nodes if node.closed][:excess]
-        summaries: dict[int, AppearanceSummary] = {}
-        for tracklet in nodes:
-            sequence = self._sequences.get((tracklet.camera, tracklet.track))
-            live = sequence is not None and sequence.current is tracklet
-            summaries[tracklet.key] = sequence.settled_summary() if live and sequence else tracklet.summary
+        summaries = self._summaries(nodes)
         events: list[Event] = []
         if self.attempted:
             last_chance = {node.key for node in (nodes if final else leaving)}
@@ -323,6 +322,7 @@ class Identities:
         ]
         for first, second in both:
             joint.forbidden[first, second] = joint.forbidden[second, first] = False
+        self.edits.constrain(joint, everything)
         labels = cluster(joint.evidence, joint.forbidden, joint.weights, joint.bonds, margin=self.settings.caution)
         events = self._rename(everything, labels, summaries, last_chance)
         self._ceded = {}
@@ -362,6 +362,7 @@ class Identities:
         for number, label in gone.items():
             events.append(Event("identities_merged", self.time, identity=number_of[label], previous_identity=number))
             self.archive.merge(number, number_of[label])
+            self.edits.merged(number, number_of[label])
         for node, label in zip(nodes, labels.tolist()):
             node.identity = number_of.get(label)
         return events
@@ -380,15 +381,8 @@ class Identities:
         self.archive.prune(min((node.start for node in self._tracklets.values()), default=np.inf), keep=present)
         if not self.settings.keep_history:
             self._history.forget_older(self._tracklets.values(), self._sequences)
-        views = self.archive.views()
-        for node in nodes:
-            if node.identity is None or summaries[node.key].count == 0:
-                continue
-            if node.key in self._tracklets:
-                by_camera = views.setdefault(node.identity, {})
-                by_camera.setdefault(node.camera, AppearanceSummary()).absorb(summaries[node.key])
-        self.gallery.replace_views(views, keep=present)
-        self.gallery.shrink(keep=present)
+        self._rebuild_gallery(nodes, summaries)
+        self.edits.forget_others({one.number for one in self.gallery.identities()})
 
     def _close_silent(self) -> None:
         """Close tracklets of tracks that nobody reports any more: a camera may stop without saying that they ended."""

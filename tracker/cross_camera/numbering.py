@@ -12,6 +12,8 @@ from tracker.cross_camera.tracklets import Tracklet
 
 __all__ = ["inherit"]
 
+#: observations that a tracklet counts for of which a person has said whose it is
+SAID = 1e12
 #: observations that an archived identity counts for: what is decided for good keeps its number
 DECIDED = 1e9
 
@@ -34,7 +36,8 @@ def inherit(nodes: Sequence[Tracklet], labels: NDArray[np.int64]) -> tuple[dict[
     shared = np.zeros((int(labels.max()) + 1, len(old)))
     for node, label in zip(nodes, labels.tolist()):
         if node.identity is not None:
-            shared[label, column_of[node.identity]] += node.observations if node.camera >= 0 else DECIDED
+            weight = SAID if node.pinned == node.identity else node.observations if node.camera >= 0 else DECIDED
+            shared[label, column_of[node.identity]] += weight
     # The lower number wins among equals: the one known for longer.
     cost = -shared + np.arange(len(old)) * 1e-6
     cost[shared == 0] = np.inf

@@ -68,6 +68,8 @@ class Tracklet:
     best_quality: float = 0.0
     identity: int | None = None
     closed: bool = False
+    #: whose a person has said it is
+    pinned: int | None = None
 
     def overlaps(self, other: Tracklet) -> bool:
         """Whether both were alive at one instant."""
@@ -153,6 +155,10 @@ class TrackletSequence:
         if self.current is not None:
             self._flush(self.current)
             self.current.closed = True
+
+    def forget(self) -> None:
+        """Forget who was followed so far; the next observation begins a tracklet that no other precedes."""
+        self.current, self._pending = None, []
 
     def settled_summary(self) -> AppearanceSummary:
         """Return what is known of the current tracklet's appearance, the latest crops included."""

@@ -14,6 +14,7 @@ from tracker.cross_camera.identities import Identities
 from tracker.cross_camera.identity_settings import CameraObservations
 from tracker.cross_camera.possible_transitions import TransitionRules
 from tracker.detections import Detections
+from tracker.embedding_rule import EmbeddingRule, presumed_tracks
 from tracker.errors import InputError
 from tracker.floor.entries import Entries
 from tracker.floor.people import FloorPeople
@@ -82,6 +83,11 @@ class FloorPipeline:
         )
         self.identities = Identities([FLOOR], identities, threshold)
         self.times = StageTimes()
+        self._rules = {
+            name: EmbeddingRule(self.settings.embedding, self.settings.embed_interval_seconds) for name in cameras
+        }
+        # camera → boxes and tracks of the people in its frame before
+        self._before: dict[str, tuple[NDArray[np.float32], NDArray[np.int64]]] = {}
         places = np.array([camera.position[:2] for camera in cameras.values()])
         self._origin = places.min(axis=0) - _BEYOND
         across, deep = (np.ptp(places, axis=0) + 2 * _BEYOND) * _PIXELS
@@ -109,6 +115,7 @@ class FloorPipeline:
         time = min(frame.time for frame in frames)
         time = time if self._time is None else max(time, self._time)
         people = self.people = self.tracker.update(self._compared(found), time)
+        self._note_boxes(people, found)
         started = self._clock("track", started)
         if self.embedder is None:
             events = self._tracks_are_people(people, time)
@@ -159,7 +166,7 @@ class FloorPipeline:
         crops: list[NDArray[np.uint8]] = []
         wanted = {}
         for frame in frames:
-            rows = np.flatnonzero(qualities[frame.camera] > 0)
+            rows = self._due(frame, found[frame.camera].boxes, qualities[frame.camera])
             if len(rows) and frame.image is None:
                 raise InputError(
                     f"camera {frame.camera!r} has no images to embed people from: give its video or images, "
@@ -176,6 +183,31 @@ class FloorPipeline:
             start += len(rows)
             result[name] = found[name].with_features(features)
         return result
+
+    def _due(self, frame: Frame, boxes: NDArray[np.float32], qualities: NDArray[np.float32]) -> NDArray[np.intp]:
+        """Return which detections of a camera are embedded: who they are of is known only afterwards."""
+        rule = self._rules[frame.camera]
+        if self.settings.embedding.rule == "every":
+            rule.embedded += int(np.count_nonzero(qualities > 0))
+            return np.flatnonzero(qualities > 0)
+        presumed = np.zeros(len(boxes), np.int64)
+        if frame.camera in self._before:
+            presumed = presumed_tracks(boxes, *self._before[frame.camera])
+        return np.flatnonzero(rule.choose(frame.time, presumed, boxes, qualities))
+
+    @property
+    def rules(self) -> list[EmbeddingRule]:
+        """What chose the crops, one for each camera."""
+        return list(self._rules.values())
+
+    def _note_boxes(self, people: FloorPeople, found: Mapping[str, Detections]) -> None:
+        """Remember whose boxes are whose, for the next frame of each camera; of who is gone nothing is kept."""
+        there = set(people.ids.tolist())
+        for name, rows in people.boxes.items():
+            mine = rows >= 0
+            self._before[name] = (found[name].boxes[rows[mine]], people.ids[mine])
+        for rule in self._rules.values():
+            rule.keep_only(there)
 
     def _compared(self, found: Mapping[str, Detections]) -> dict[str, Detections]:
         if self._looks or self.embedder is None:

@@ -103,6 +103,10 @@ class FloorTracker:
         self._looks_back: list[Look] | None = [] if remember else None
         self._were_confirmed: set[int] = set()
 
+    def skip_to(self, number: int) -> None:
+        """Give no track a number below ``number``."""
+        self._next = max(self._next, number)
+
     def update(self, detections: Mapping[str, Detections], time: float) -> FloorPeople:
         """Take the detections of the cameras that looked at ``time`` (seconds, never going back).
 

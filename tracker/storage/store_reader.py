@@ -19,7 +19,7 @@ from tracker.cross_camera.gallery_file import EmbedderMark, check_same_embedder
 from tracker.errors import InputError
 from tracker.storage import store_edits, store_pages, store_records
 from tracker.storage.store_looks import known_people
-from tracker.storage.store_records import CropRecord, Person, Sighting, StoredVectors, StoreStats
+from tracker.storage.store_records import CropRecord, Person, Sighting, StoredVectors, StoreStats, StoreSummary
 from tracker.storage.store_schema import open_database, store_error
 from tracker.storage.store_search import LARGEST_PRODUCT, VectorHit, best_matches
 
@@ -93,6 +93,11 @@ class StoreReader:
     def best_crops(self, numbers: Sequence[int]) -> dict[int, int]:
         """Return the number of the best crop of each identity that has one."""
         return self._read(lambda connection: store_pages.best_crops(connection, numbers))
+
+    def names(self) -> dict[int, str]:
+        """Return the names that people have given, by identity."""
+        question = "SELECT number, name FROM identities WHERE name IS NOT NULL"
+        return self._read(lambda connection: dict(connection.execute(question).fetchall()))
 
     def sightings(self, number: int) -> list[Sighting]:
         """Return when and where an identity was seen, in ascending order of time."""
@@ -181,11 +186,18 @@ class StoreReader:
         return self._read(lambda connection: known_people(connection, now, limit))
 
     def stats(self) -> StoreStats:
-        """Return how much the store holds."""
-        size = sum(
-            part.stat().st_size for part in (self.path, self.path.with_name(f"{self.path.name}-wal")) if part.exists()
-        )
+        """Return how much the store holds; all of it is counted."""
+        size = self._bytes()
         return self._read(lambda connection: store_records.stats(connection, size))
+
+    def summary(self) -> StoreSummary:
+        """Return the little of ``stats`` that is found at once, however large the store is."""
+        size = self._bytes()
+        return self._read(lambda connection: store_records.summary(connection, size))
+
+    def _bytes(self) -> int:
+        parts = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        return sum(part.stat().st_size for part in parts if part.exists())
 
     def _read(self, question: Callable[[sqlite3.Connection], Result]) -> Result:
         with self._connection() as connection:

@@ -16,11 +16,13 @@ __all__ = [
     "Person",
     "Sighting",
     "StoreStats",
+    "StoreSummary",
     "StoredVectors",
     "crops",
     "people",
     "sightings",
     "stats",
+    "summary",
     "vectors",
 ]
 
@@ -97,6 +99,16 @@ class StoreStats:
     last_time: float | None
     next_number: int
     embedder: str | None
+    file_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSummary:
+    """How many people and vectors a store holds, the first number that was never used, and its size."""
+
+    people: int
+    vectors: int
+    next_number: int
     file_bytes: int
 
 
@@ -195,3 +207,12 @@ def stats(connection: sqlite3.Connection, file_bytes: int) -> StoreStats:
         embedder=facts.get("embedder"),
         file_bytes=file_bytes,
     )
+
+
+def summary(connection: sqlite3.Connection, file_bytes: int) -> StoreSummary:
+    """Return the figures that need no look at sightings, boxes and crops."""
+    people_count, vector_count = (
+        int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in ("identities", "vectors")
+    )
+    row = connection.execute("SELECT value FROM facts WHERE name = 'next_number'").fetchone()
+    return StoreSummary(people_count, vector_count, 1 if row is None else int(row[0]), file_bytes)
