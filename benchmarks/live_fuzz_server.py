@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import os
 import signal
 import socket
 import subprocess
@@ -149,15 +148,16 @@ def running_server(url: str | None, token: str | None) -> Iterator[Server]:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         room = [
-            "simulate", "-o", str(folder / "room"), "--seconds", "5", "--cameras", "1", "--workers", "1", "--quiet",
+            "simulate", "-o", str(folder / "room"), "--seconds", "3", "--cameras", "1", "--workers", "1", "--quiet",
         ]  # fmt: skip
         subprocess.run([sys.executable, "-m", "apps", *room], check=True)
         video = next((folder / "room").glob("*.mp4"))
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         log = folder / "log.txt"
-        live = ["live", str(video), "--loop", "--max-rate", "3", "--port", str(port), "--token", _TOKEN]
-        live += ["--store", str(folder / "store.sqlite")]
+        live = ["live", str(video), "--loop", "--max-rate", "3", "--port", str(port), "--token", _TOKEN, "--offline"]
+        # Both networks come with the package.
+        live += ["--detector", "yolo11n_room", "--store", str(folder / "store.sqlite")]
         with (
             log.open("wb") as output,
             subprocess.Popen(
@@ -177,7 +177,6 @@ def running_server(url: str | None, token: str | None) -> Iterator[Server]:
 def _heed_interrupts() -> None:
     # Where this runs in the background of a shell, interrupts are ignored, and children inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.environ.pop("MULTICAM_TOKEN", None)
 
 
 def _reached(server: Server, process: subprocess.Popen[bytes] | None) -> Server:
