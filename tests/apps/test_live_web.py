@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from tests.apps.live_client import CHANGE, client_of, eventually, made_up_run, refused
 from tests.apps.live_fake_engine import FakeEngine
 from tests.apps.live_fake_world import CAMERAS
+from tracker.errors import InputError
 from tracker.storage.store_reader import StoreReader
 
 TILL = {"name": "till", "camera": "till", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}
@@ -340,3 +341,11 @@ def test_a_store_that_is_away_is_said_without_its_path(
         answer = client.get(way)
         refused(answer, 503, "the store cannot be read")
         assert str(tmp_path) not in answer.text
+
+    def away() -> Any:
+        raise InputError(f"there is no store {tmp_path}: give another")
+
+    monkeypatch.setattr(engine, "present", away)
+    answer = client.get("/api/present")
+    refused(answer, 503, "the store cannot be read")
+    assert str(tmp_path) not in answer.text
