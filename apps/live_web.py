@@ -20,7 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from apps.live_answers import PROBLEMS, say_problems
-from apps.live_connections import LiveSocketProtocol, bound_silence
+from apps.live_connections import LiveSocketProtocol, bound_silence, quieten
 from apps.live_hub import Hub
 from apps.live_protocol import Engine
 from apps.live_routes_cameras import camera_routes
@@ -138,6 +138,8 @@ class LiveServer:
             lifespan="on",
         )
         self._server = uvicorn.Server(config)
+        # After the configuration, which sets levels.
+        quieten()
 
     @property
     def url(self) -> str:

@@ -54,6 +54,8 @@ export function crops(person, view) {
         make("img", {src: cropAddress(crop.id), alt: "", loading: "lazy", decoding: "async"}),
         make("span", {}, clock(crop.time)),
       );
+      // Only the best pictures are kept: this one may have made room for a better one meanwhile.
+      button.firstChild.addEventListener("error", () => button.parentElement?.remove());
       button.title = text;
       button.addEventListener("click", () => {
         const open = button.getAttribute("aria-pressed") !== "true";

@@ -25,8 +25,9 @@ const PARTS = {
   ],
   identity_erased: () => ["was erased"],
   camera_state: event => [
-    `camera ${event.camera} ${event.phase ? `is ${event.phase}` : "came or went"}`,
-    event.message,
+    [`camera ${event.camera} ${event.phase ? `is ${event.phase}` : "came or went"}`, event.message]
+      .filter(Boolean)
+      .join(": "),
   ],
 };
 const KINDS = {

@@ -51,7 +51,8 @@ export function drawFloor(context, map, floor) {
   context.stroke();
   context.strokeStyle = themeColor("--soft");
   context.strokeRect(left + 0.5, top + 0.5, right - left - 1, bottom - top - 1);
-  drawScale(context, map, step, left, bottom);
+  // Cameras are often in corners.
+  drawScale(context, map, step, (left + right - step * map.scale) / 2, bottom);
   for (const camera of floor.cameras) drawCamera(context, map, camera, [left, top, right, bottom]);
 }
 
@@ -59,12 +60,12 @@ function drawScale(context, map, step, left, bottom) {
   context.fillStyle = context.strokeStyle = themeColor("--soft");
   context.lineWidth = 2;
   context.beginPath();
-  context.moveTo(left + 8, bottom - 8);
-  context.lineTo(left + 8 + step * map.scale, bottom - 8);
+  context.moveTo(left, bottom - 8);
+  context.lineTo(left + step * map.scale, bottom - 8);
   context.stroke();
   context.font = "11px system-ui, sans-serif";
   context.textBaseline = "alphabetic";
-  context.fillText(`${step} m`, left + 9, bottom - 12);
+  context.fillText(`${step} m`, left + 1, bottom - 12);
 }
 
 function drawCamera(context, map, {name, position, direction}, [left, top, right, bottom]) {

@@ -7,6 +7,8 @@ import {on, state} from "./state.js";
 import {phaseText} from "./view_tile.js";
 
 const REMEMBERED = 150;
+/** Fewer do not fill a curve's width. */
+const LEAST_SHOWN = 20;
 
 export class Health {
   constructor() {
@@ -162,7 +164,7 @@ function spark(canvas, values) {
   context.beginPath();
   values.forEach((value, index) => {
     context.lineTo(
-      (width * (index + REMEMBERED - values.length)) / (REMEMBERED - 1),
+      (width * index) / Math.max(values.length - 1, LEAST_SHOWN),
       height - 2 - ((height - 4) * (Number.isFinite(value) ? value : 0)) / most,
     );
   });

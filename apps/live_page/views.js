@@ -5,9 +5,10 @@ import {FloorPlan} from "./floor_plan.js";
 import {on, tell} from "./state.js";
 import {ViewTile} from "./view_tile.js";
 
-const LEAST_WIDTH = 280;
+const LEAST_WIDTH = 270;
 const CAPTION = 36;
 const LEGEND = 28;
+const TWO_COLUMNS = 560;
 const GAP = 12;
 const WIDTHS = [320, 480, 640, 960, 1280];
 
@@ -116,38 +117,61 @@ export class Views {
 
   /** Choose the number of columns that shows the views largest without scrolling. */
   arrange() {
-    const shown = this.enlarged ? 1 : [...this.all()].length;
+    const tiles = this.enlarged ? [this.enlarged] : [...this.all()];
     const ratios = [...this.tiles.values()].map(tile => tile.surface.ratio).sort((one, other) => one - other);
     const ratio = ratios.length ? ratios[Math.floor(ratios.length / 2)] : 16 / 9;
-    const place = get("views"),
-      style = getComputedStyle(place);
-    const width = place.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    const height = place.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom) - 4;
-    if (!shown || width <= 0) return;
-    let columns = 1,
-      size = 0;
+    const [width, height] = this.room();
+    if (!tiles.length || width <= 0) return;
+    const caption = this.element.querySelector(".chip") ? CAPTION + LEGEND : CAPTION;
     const narrow = getComputedStyle(document.documentElement).getPropertyValue("--narrow").trim() === "1";
-    const caption = narrow || !this.element.querySelector(".chip") ? CAPTION : CAPTION + LEGEND;
-    if (narrow) size = width;
-    else
-      for (let number = 1; number <= shown; number += 1) {
-        const rows = Math.ceil(shown / number);
-        const across = (width - GAP * (number - 1)) / number;
-        const down = ((height - GAP * (rows - 1)) / rows - caption) * ratio;
-        if (Math.min(across, down) > size) [columns, size] = [number, Math.min(across, down)];
-      }
-    if (size < LEAST_WIDTH && size < width) {
-      columns = Math.max(Math.floor((width + GAP) / (LEAST_WIDTH + GAP)), 1);
+    const least = narrow && width < TWO_COLUMNS ? width : LEAST_WIDTH;
+    let columns = 1;
+    let size = 0;
+    for (let number = 1; number <= (narrow ? 0 : tiles.length); number += 1) {
+      const rows = Math.ceil(tiles.length / number);
+      const across = (width - GAP * (number - 1)) / number;
+      const down = ((height - GAP * (rows - 1)) / rows - caption) * ratio;
+      if (Math.min(across, down) > size) [columns, size] = [number, Math.min(across, down)];
+    }
+    if (size < Math.min(least, width)) {
+      columns = Math.min(Math.max(Math.floor((width + GAP) / (least + GAP)), 1), tiles.length);
       size = (width - GAP * (columns - 1)) / columns;
     }
-    this.element.style.gridTemplateColumns = `repeat(${columns}, ${Math.floor(size)}px)`;
+    size = Math.floor(size);
+    this.element.style.gridTemplateColumns = `repeat(${columns}, ${size}px)`;
     // In a row all are of one height; in a column each has its own.
-    for (const tile of this.all()) {
+    for (const tile of tiles) {
       const own = Math.min(Math.max(tile.surface.ratio, 0.8), 2.4);
-      tile.element.style.setProperty("--ratio", String(columns === 1 ? own : ratio));
+      tile.element.style.setProperty("--ratio", String(columns === 1 && narrow ? own : ratio));
     }
+    this.stretchPlan(tiles, columns, size, height - caption * Math.ceil(tiles.length / columns), ratio);
     this.width = size;
     this.ask();
+  }
+
+  /** Width and height for the mosaic. */
+  room() {
+    const place = get("views");
+    const style = getComputedStyle(place);
+    const free = (whole, ...sides) => sides.reduce((sum, side) => sum - parseFloat(style[side]), whole);
+    return [
+      free(place.clientWidth, "paddingLeft", "paddingRight"),
+      free(place.clientHeight, "paddingTop", "paddingBottom") - 4,
+    ];
+  }
+
+  /** The floor plan, which comes last, takes what its row and the rows above leave. */
+  stretchPlan(tiles, columns, size, height, ratio) {
+    if (!this.plan) return;
+    const {element, surface} = this.plan;
+    const rows = Math.ceil(tiles.length / columns);
+    const span = tiles.at(-1) === this.plan && columns > 1 ? columns * rows - tiles.length + 1 : 1;
+    const free = height - GAP * (rows - 1) - (rows - 1) * (size / ratio);
+    const useful = (span * size + GAP * (span - 1)) / surface.ratio;
+    element.style.gridColumn = span > 1 ? `span ${span}` : "";
+    const stretched = span > 1 ? Math.max(Math.min(free, useful), size / ratio) : 0;
+    surface.element.style.aspectRatio = stretched ? "auto" : "";
+    surface.element.style.height = stretched ? `${Math.floor(stretched)}px` : "";
   }
 
   /** Ask for what can be seen, no larger than it is shown; for nothing while the page is hidden. */
