@@ -5,21 +5,27 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["bars", "measure_in_turn", "ratio_to"]
+__all__ = ["Times", "bars", "measure_in_turn", "ratio_to", "time_figures"]
 
 _BAR = 30
+
+
+class Times(NamedTuple):
+    """Seconds of each repeat: by the clock, and of processor time of all threads, which other work delays less."""
+
+    wall: list[float]
+    processor: list[float]
 
 
 def measure_in_turn(
     sides: Mapping[str, Callable[[], Any]],
     repeats: int,
     *,
-    clock: Callable[[], float] = time.perf_counter,
     advance: Callable[[str], None] = lambda step: None,
-) -> dict[str, list[float]]:
-    """Return seconds of each side for each repeat.
+) -> dict[str, Times]:
+    """Return the times of each side for each repeat.
 
     Each side is called once before the clock starts. Every second repeat goes through the sides backwards, so that
     what comes before a side, or a machine that slows down, is shared evenly.
@@ -27,19 +33,38 @@ def measure_in_turn(
     Args:
         sides: name → what is measured.
         repeats: how often.
-        clock: wall time, or ``time.process_time``.
         advance: called with the side's name before each of its repeats.
     """
     for call in sides.values():
         call()
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    times = {name: Times([], []) for name in sides}
     for repeat in range(repeats):
         for name in list(sides)[:: 1 if repeat % 2 == 0 else -1]:
             advance(name)
-            start = clock()
+            start, processor = time.perf_counter(), time.process_time()
             sides[name]()
-            seconds[name].append(clock() - start)
-    return seconds
+            times[name].wall.append(time.perf_counter() - start)
+            times[name].processor.append(time.process_time() - processor)
+    return times
+
+
+def time_figures(times: Mapping[str, Times], side: str, reference: str, per: int = 1) -> dict[str, float]:
+    """Return a row's figures: seconds (median, lowest, highest), of the processor too, and ratios to a reference.
+
+    Args:
+        per: how many things one repeat did; seconds are for one of them.
+    """
+    wall, processor = times[side]
+    figures = {
+        "seconds": statistics.median(wall) / per,
+        "seconds_lowest": min(wall) / per,
+        "seconds_highest": max(wall) / per,
+        "processor_seconds": statistics.median(processor) / per,
+    }
+    if reference in times and side != reference:
+        figures["speed_ratio"] = ratio_to(times[reference].wall, wall)
+        figures["processor_ratio"] = ratio_to(times[reference].processor, processor)
+    return figures
 
 
 def ratio_to(reference: Sequence[float], own: Sequence[float]) -> float:

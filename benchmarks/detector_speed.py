@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.alternating import measure_in_turn, ratio_to
+from benchmarks.alternating import measure_in_turn, time_figures
 from tracker.errors import InputError
 from tracker.video.frames import Frame
 
@@ -67,21 +66,15 @@ def compare_detectors(
         for width, height in sizes:
             pictures = [Frame("camera", n, 0.0, _picture(width, height, seed + n)) for n in range(frames)]
             sides = {name: _one_by_one(found.detect, pictures) for name, found in opened.items()}
-            seconds = measure_in_turn(
-                sides, repeats, advance=lambda side, w=width, h=height: advance(f"{w}×{h} {side}")
-            )
+            times = measure_in_turn(sides, repeats, advance=lambda side, w=width, h=height: advance(f"{w}×{h} {side}"))
             for name in opened:
                 row: dict[str, Any] = {
                     "name": detector,
                     "sequence": f"{width}×{height}",
                     "implementation": name,
-                    "seconds": statistics.median(seconds[name]) / frames,
-                    "seconds_lowest": min(seconds[name]) / frames,
-                    "seconds_highest": max(seconds[name]) / frames,
                     "description": opened[name].description.replace(Path(spec).name, detector),
                 }
-                if name != _REFERENCE and _REFERENCE in seconds:
-                    row["speed_ratio"] = ratio_to(seconds[_REFERENCE], seconds[name])
+                row |= time_figures(times, name, _REFERENCE, per=frames)
                 rows.append(row)
     settings = {"detector": detector, "frames": frames, "repeats": repeats, "image_size": image_size, "seed": seed}
     return {"settings": settings, "rows": rows}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.alternating import measure_in_turn, ratio_to
+from benchmarks.alternating import Times, measure_in_turn, time_figures
 from reid_models.check_images import check_images, least_cosine
 from reid_models.preprocessing import CropBatches, normalize
 from reid_models.records import EmbeddingRecord
@@ -179,13 +178,26 @@ def multiply_adds_per_second(threads: int | None = None) -> float:
 
     _set_threads(threads)
     first, second = torch.rand(1024, 1024), torch.rand(1024, 1024)
-    seconds = measure_in_turn({"product": lambda: torch.mm(first, second)}, 15)["product"]
+    seconds = measure_in_turn({"product": lambda: torch.mm(first, second)}, 15)["product"].wall
     return float(1024**3 / min(seconds))
 
 
 def embedder_table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Return header and lines of the table that is printed."""
-    header = ["what", "size", "side", "ms", "times faster", "target", "crops/s", "floor ms", "cosine", "difference"]
+    header = [
+        "what",
+        "size",
+        "side",
+        "ms",
+        "times faster",
+        "target",
+        "CPU ms",
+        "times less",
+        "crops/s",
+        "floor ms",
+        "cosine",
+        "difference",
+    ]
     return header, [
         [
             row["name"],
@@ -194,6 +206,8 @@ def embedder_table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[l
             f"{1e3 * row['seconds']:.1f} ({1e3 * row['seconds_lowest']:.1f}–{1e3 * row['seconds_highest']:.1f})",
             f"{row['speed_ratio']:.2f}" if "speed_ratio" in row else "",
             f"{row['speed_target']:g}" if "speed_target" in row else "",
+            f"{1e3 * row['processor_seconds']:.1f}",
+            f"{row['processor_ratio']:.2f}" if "processor_ratio" in row else "",
             f"{row['crops_per_second']:.0f}" if "crops_per_second" in row else "",
             f"{1e3 * row['floor_seconds']:.1f}" if "floor_seconds" in row else "",
             f"{row['cosine']:.6f}" if "cosine" in row else "",
@@ -203,18 +217,9 @@ def embedder_table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[l
     ]
 
 
-def _row(name: str, sequence: str, side: str, seconds: Mapping[str, Sequence[float]], reference: str) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "name": name,
-        "sequence": sequence,
-        "implementation": side,
-        "seconds": statistics.median(seconds[side]),
-        "seconds_lowest": min(seconds[side]),
-        "seconds_highest": max(seconds[side]),
-    }
-    if reference in seconds and side != reference:
-        row["speed_ratio"] = ratio_to(seconds[reference], seconds[side])
-    return row
+def _row(name: str, sequence: str, side: str, times: Mapping[str, Times], reference: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": name, "sequence": sequence, "implementation": side}
+    return row | time_figures(times, side, reference)
 
 
 def _checked_runtimes(runtimes: Sequence[str] | None) -> list[str]:

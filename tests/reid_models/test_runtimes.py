@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from reid_models.errors import InputError
-from reid_models.runtimes import Network, load_network
+from reid_models.runtimes import Network, PixelInput, load_network
 
 BOTH = ["openvino", "onnxruntime"]
 
@@ -240,3 +240,48 @@ def test_osnet_gives_the_published_vectors(data_root: Path, runtime: str) -> Non
     for images, name in ((noise, "embedding"), (blocky, "embedding_blocky")):
         got = network(images)[0]
         assert np.linalg.norm(got - wanted[name]) / np.linalg.norm(wanted[name]) <= 1e-5
+
+
+@pytest.mark.parametrize("red_first", [True, False])
+def test_bytes_are_normalised_inside_the_network(tmp_path: Path, red_first: bool) -> None:
+    path = write_embedder(tmp_path / "network.onnx")
+    pixels = PixelInput((10.0, 20.0, 30.0), (2.0, 4.0, 8.0), red_first)
+    bytes_in = np.random.default_rng(1).integers(0, 256, (19, 12, 8, 3), np.uint8)
+    _, shift = arrays(19)
+    channels = bytes_in[..., ::-1] if red_first else bytes_in
+    images = ((channels - np.array(pixels.mean)) / np.array(pixels.std)).transpose(0, 3, 1, 2)
+    wanted = expected(images.astype(np.float32), shift)
+    for runtime in BOTH:
+        network = load_network(path, runtime=runtime, pixels=pixels)
+        assert network.inputs[0] == ("images", (None, 12, 8, 3), np.dtype(np.uint8))
+        np.testing.assert_allclose(network(bytes_in, shift)[0], wanted, rtol=1e-4, atol=1e-4)
+    with pytest.raises(InputError, match="no colour images"):
+        load_network(write_embedder(tmp_path / "flipped.onnx", flip_inputs=True), pixels=pixels)
+
+
+def test_what_was_compiled_before_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import openvino
+
+    monkeypatch.setenv("MULTICAM_CACHE", str(tmp_path / "cache"))
+    path, images = write_embedder(tmp_path / "network.onnx"), arrays(5)
+    first = load_network(path, runtime="openvino", keep_compiled=True)(*images)
+    kept = len(list((tmp_path / "cache" / "compiled").iterdir()))
+    assert kept >= 2
+    monkeypatch.setattr(openvino.Core, "compile_model", lambda *_: pytest.fail("compiled again"))
+    for found, wanted in zip(load_network(path, runtime="openvino", keep_compiled=True)(*images), first):
+        np.testing.assert_array_equal(found, wanted)
+    monkeypatch.undo()
+    assert not (tmp_path / "elsewhere").exists()
+    load_network(path, runtime="openvino")(*images)
+    assert len(list((tmp_path / "cache" / "compiled").iterdir())) == kept, "only where it is asked for"
+
+
+def test_files_are_run_by_what_can_run_them(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"n\.xml cannot be run by onnxruntime: .* give openvino"):
+        load_network(tmp_path / "n.xml", runtime="onnxruntime")
+    (tmp_path / "n.torchscript").write_bytes(b"PK")
+    with pytest.raises(InputError, match="not a TorchScript network"):
+        load_network(tmp_path / "n.torchscript")
+    (tmp_path / "n.xml").write_text("<net>")
+    with pytest.raises(InputError, match=r"n\.bin must lie beside it"):
+        load_network(tmp_path / "n.xml")
