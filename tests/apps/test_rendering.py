@@ -33,7 +33,7 @@ def test_every_frame_is_in_its_camera_s_video_in_order(tmp_path: Path) -> None:
             levels = [float(one.image.mean()) for one in source if one.image is not None]
         expected = [float(frame(name, index).image.mean()) for index in range(30)]  # type: ignore[union-attr]
         assert len(levels) == 30 and np.abs(np.array(levels) - expected).max() < 3
-    with open_source(CameraSettings(name="mosaic", source=str(tmp_path / "mosaic.mp4"))) as source:
+    with open_source(CameraSettings(name="everything", source=str(tmp_path / "mosaic.mp4"))) as source:
         assert sum(1 for _ in source) == 30
 
 
