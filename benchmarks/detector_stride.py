@@ -1,4 +1,4 @@
-"""``python -m benchmarks.detector_stride``: what it costs to detect people in some frames of the simulated room."""
+"""``python -m benchmarks.detector_stride``: what it costs to detect people in some frames only."""
 
 from __future__ import annotations
 

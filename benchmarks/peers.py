@@ -139,10 +139,13 @@ class UsualStack:
     def __init__(self, detector: Path, embedder: str, image_size: tuple[int, int]) -> None:
         try:
             from ultralytics import YOLO
+            from ultralytics.trackers import register_tracker
         except ImportError:
             raise InputError("ultralytics is not installed; there is nothing to compare with") from None
         self._model = YOLO("yolo11n.yaml", task="detect", verbose=False)
         self._model.model = _network_of(detector)
+        # Its own callbacks come first: they make the trackers.
+        register_tracker(self._model, persist=False)
         self._model.add_callback("on_predict_start", self._give_encoder)
         self._encoder = _EagerEncoder(embedder)
         self._image_size = list(image_size)

@@ -94,6 +94,8 @@ def in_doubt_on_floor(people: FloorPeople, holders: Mapping[str, frozenset[int]]
         people: as they are by now.
         holders: camera → tracks that it showed when it last looked.
     """
+    if not len(people.ids):
+        return []
     deviation = np.sqrt(people.covariances[:, [0, 1], [0, 1]].max(axis=1, initial=0.0))
     apart = np.hypot(*(people.positions[:, None] - people.positions[None]).transpose(2, 0, 1))
     np.fill_diagonal(apart, np.inf)

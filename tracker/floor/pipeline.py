@@ -299,7 +299,9 @@ class FloorPipeline:
         boxes = (np.column_stack([places - half, places + half]) * _PIXELS).astype(np.float32)
         _, gone = self._changes(people)
         ended = np.array(gone, np.int64)
-        return CameraObservations(FLOOR, time, people.ids[sure], boxes, features, quality, self._size, ended)
+        return CameraObservations(
+            FLOOR, time, people.ids[sure], boxes, features if width else None, quality, self._size, ended
+        )
 
     def _changes(self, people: FloorPeople) -> tuple[list[int], list[int]]:
         """Return the tracks that are confirmed for the first time, and those of before that are no more."""
