@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.console import StepBars, print_table, run_command
+from benchmarks.kept_scores import KeptScores
 from benchmarks.report import make_report, markdown_table, write_json, write_markdown
 from benchmarks.tracker_ablation import left_out_choice, mean_figure
 from benchmarks.tracker_trials import GROUPS, Trial, TrialScore, engines, group_rows, load_trials, score_tracks
@@ -24,6 +25,7 @@ _NOTHING: dict[str, Any] = {
     "link_seconds": 0.0,
     "fill_seconds": 0.0,
     "extend_seconds": 0.0,
+    "doubtful_boxes": False,
     "smooth_noise": 1e6,
     "least_seconds": 0.0,
     "least_evidence": -1e9,
@@ -38,6 +40,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "without links": {"link_seconds": 0.0},
     "without filled gaps": {"fill_seconds": 0.0},
     "without continuations": {"extend_seconds": 0.0},
+    "without doubtful boxes": {"doubtful_boxes": False},
     "without smoothing": {"smooth_noise": 1e6},
     "with false tracks": {"least_seconds": 0.0, "least_evidence": -1e9},
     "without camera motion": {"camera_motion": False},
@@ -63,24 +66,37 @@ class OfflineTrials:
 
     Args:
         trials: the sequences.
+        kept: scores of an earlier run, which are not made again.
     """
 
-    def __init__(self, trials: Sequence[Trial]) -> None:
+    def __init__(self, trials: Sequence[Trial], kept: KeptScores | None = None) -> None:
         self.trials = trials
+        self._kept = kept or KeptScores(None)
         self._tracked: dict[tuple[str, str, bool], Tracked] = {}
         self._scores: dict[tuple[str, str, str], TrialScore] = {}
 
     def score(self, changes: Mapping[str, Any], trial: Trial) -> TrialScore:
         """Return the score of one sequence tracked with the defaults but for ``changes``."""
         key = (trial.set_name, trial.number, repr(sorted(changes.items())))
+        found_before = self._kept.get(repr(key))
+        if found_before is not None:
+            return found_before
         if key not in self._scores:
             settings = LinkingSettings(**changes)
             found = self._tracklets(settings, trial)
             size = trial.truth.sequence.image_size
             tracks = link_with_evidence(
-                found.tracks, found.log_odds, trial.frame_rate, size, settings, None, found.detections
+                found.tracks,
+                found.log_odds,
+                trial.frame_rate,
+                size,
+                settings,
+                None,
+                found.detections,
+                found.doubtful,
             )
             self._scores[key] = score_tracks(trial, tracks)
+            self._kept.keep(repr(key), self._scores[key])
         return self._scores[key]
 
     def _tracklets(self, settings: LinkingSettings, trial: Trial) -> Tracked:
@@ -96,10 +112,16 @@ def main_command(
     output: Annotated[Path, typer.Option(help="Folder for linking_ablation.json and .md.")] = Path(
         "benchmarks/results"
     ),
+    scores_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--scores", help="Keep all scores in this file, so that a stopped run goes on; delete it with other code."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Take the parts of offline tracking out one by one, and choose its settings with sequences left out."""
-    offline = OfflineTrials(load_trials(root))
+    offline = OfflineTrials(load_trials(root), KeptScores(scores_file))
     every = PARTS | CANDIDATES
     with StepBars(quiet) as bars:
         report = bars.of("sequences tracked and scored")

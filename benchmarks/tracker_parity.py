@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.console import StepBars, print_table, run_command
+from benchmarks.kept_scores import KeptScores
 from benchmarks.mot_tracking import Preparation, TrackerChoice, follow, frames_of
 from benchmarks.peer_trackers import LIBRARIES, equal_parameters, library_version, peer_tracks
 from benchmarks.peers import AssociationSettings
@@ -40,6 +41,12 @@ def main_command(
         typer.Option(help=f"{', '.join(LIBRARIES)}; repeatable. ultralytics alone by default: see docs/trackers.md."),
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for tracker_parity.json and .md.")] = Path("benchmarks/results"),
+    scores_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--scores", help="Keep all scores in this file, so that a stopped run goes on; delete it with other code."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Run our trackers and those of other libraries on the same detections with equal settings; show differences."""
@@ -50,6 +57,7 @@ def main_command(
     pairs = [(name, one) for name in TRACKERS for one in [o for o in libraries if name in LIBRARIES[o]] or [NOBODY]]
     sides = [(name, one, side) for name, one in pairs for side in (OURS, one) if side != NOBODY]
     rows: list[dict[str, Any]] = []
+    kept = KeptScores(scores_file)
     known: dict[str, dict[str, dict[str, Any]]] = {}
     with StepBars(quiet) as bars:
         report = bars.of("trackers")
@@ -57,7 +65,14 @@ def main_command(
             report(done, len(sides))
             what = repr((name, side, None if side != OURS else equal_parameters(name, settings, 1.0, one)))
             if what not in known:
-                scores = [score_tracks(trial, _tracks(name, one, side, settings, trial)) for trial in trials]
+                scores = []
+                for trial in trials:
+                    key = f"{what} {versions.get(side, '')} {trial.set_name} {trial.number}"
+                    score = kept.get(key)
+                    if score is None:
+                        score = score_tracks(trial, _tracks(name, one, side, settings, trial))
+                        kept.keep(key, score)
+                    scores.append(score)
                 known[what] = group_rows(trials, scores)
             for group, metrics in known[what].items():
                 rows.append({"name": name, "implementation": side, "beside": one, "sequence": group} | metrics)

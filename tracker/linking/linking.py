@@ -70,15 +70,21 @@ def link_with_evidence(
     settings: LinkingSettings,
     features: ArrayLike | None = None,
     detections: MotDetections | None = None,
+    doubtful: MotTracks | None = None,
 ) -> MotTracks:
-    """Do the same as :func:`link_tracks` where (N,) log odds of a person are known for every box."""
+    """Do the same as :func:`link_tracks` where (N,) log odds of a person are known for every box.
+
+    ``doubtful`` boxes have the ids of ``tracks``. They say nothing of links and of who is true: sure boxes decide that.
+    Then they are their tracks' in frames where these have no other.
+    """
     if not len(tracks):
         return tracks
     frames = max(tracks.last_frame, detections.last_frame if detections is not None else 0)
-    _, numbers = np.unique(tracks.ids, return_inverse=True)
+    names, numbers = np.unique(tracks.ids, return_inverse=True)
     evidence = np.bincount(numbers, log_odds).astype(np.float64)
     looks = None if features is None else _summed_looks(numbers, features)
     tracklets = Tracklets.of(tracks)
+    owners = np.arange(len(names))
     center, height = _noise(tracklets)
     motion = WalkingFilter(frame_rate, settings.acceleration, settings.growth, center, height)
     offsets = np.zeros((frames + 1, 2))
@@ -94,11 +100,17 @@ def link_with_evidence(
         evidence = np.bincount(numbers, evidence).astype(np.float64)
         looks = None if looks is None else _sums(numbers, looks)
         tracklets = tracklets.relabelled(labels)
+        owners = numbers[owners]
         if gap >= settings.link_seconds:
             break
         gap = min(2 * gap, settings.link_seconds)
     true = _believed(tracklets, evidence, frame_rate, settings)
-    tracklets = tracklets.selected(true[tracklets.tracks]).renumbered()
+    tracklets = tracklets.selected(true[tracklets.tracks])
+    if doubtful is not None and settings.doubtful_boxes:
+        mine = owners[np.searchsorted(names, doubtful.ids)]
+        more = Tracklets(mine, doubtful.frames, doubtful.boxes.astype(np.float64), doubtful.scores.astype(np.float64))
+        tracklets = _completed(tracklets, more.selected(true[mine]).moved(-offsets))
+    tracklets = tracklets.renumbered()
     if not tracklets.count:
         return MotTracks.from_arrays([], [], np.zeros((0, 4)))
     smoothed = _smoothed(motion, tracklets)
@@ -166,9 +178,20 @@ def _believed(tracklets: Tracklets, evidence: Array, frame_rate: float, settings
     return np.asarray((evidence >= settings.least_evidence) & (seconds >= settings.least_seconds - 1e-9))
 
 
+def _completed(tracklets: Tracklets, more: Tracklets) -> Tracklets:
+    """Return the boxes and, of ``more``, one for each track and frame that has none: the likeliest."""
+    more = more.selected(~_reported(more, tracklets))
+    order = np.lexsort((-more.scores, more.frames, more.tracks))
+    first = np.ones(len(order), bool)
+    first[1:] = np.diff(more.tracks[order]).astype(bool) | np.diff(more.frames[order]).astype(bool)
+    chosen = np.zeros(len(order), bool)
+    chosen[order[first]] = True
+    return tracklets.together(more.selected(chosen))
+
+
 def _reported(whole: Tracklets, seen: Tracklets) -> NDArray[np.bool_]:
     """Return which boxes of ``whole`` stand for one of ``seen``."""
-    most = int(whole.frames.max(initial=0)) + 1
+    most = max(int(whole.frames.max(initial=0)), int(seen.frames.max(initial=0))) + 1
     return np.isin(whole.tracks * most + whole.frames, seen.tracks * most + seen.frames)
 
 

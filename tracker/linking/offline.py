@@ -21,6 +21,8 @@ __all__ = ["Tracked", "judged", "track_offline", "tracklets_of"]
 
 #: probabilities are kept within, so that one box decides nothing
 _LEAST, _LARGEST = 0.02, 0.98
+#: parameters of trackers whose tracks are judged when all of them is known
+_JUDGED_LATER: dict[str, dict[str, Any]] = {"multicam": {"reports_unconfirmed": True}}
 
 
 def track_offline(
@@ -53,7 +55,14 @@ def track_offline(
     settings = settings or LinkingSettings()
     found = tracklets_of(detections, frame_rate, settings, tracker=tracker, features=features, parameters=parameters)
     return link_with_evidence(
-        found.tracks, found.log_odds, frame_rate, image_size, settings, found.features, found.detections
+        found.tracks,
+        found.log_odds,
+        frame_rate,
+        image_size,
+        settings,
+        found.features,
+        found.detections,
+        found.doubtful,
     )
 
 
@@ -66,12 +75,14 @@ class Tracked:
         log_odds: (N,) of a person.
         features: (N, D) or ``None``.
         detections: those that remained, scores probabilities.
+        doubtful: boxes that the same tracks had while their tracker did not believe in them.
     """
 
     tracks: MotTracks
     log_odds: NDArray[np.float64]
     features: NDArray[np.floating[Any]] | None
     detections: MotDetections
+    doubtful: MotTracks
 
 
 def tracklets_of(
@@ -85,8 +96,8 @@ def tracklets_of(
 ) -> Tracked:
     """Return what :func:`track_offline` links; arguments as there."""
     kept, chosen = judged(detections, frame_rate, settings)
-    following = create_tracker(tracker, frame_rate=frame_rate, **(parameters or {}))
-    frames, ids, rows = [], [], []
+    following = create_tracker(tracker, frame_rate=frame_rate, **_JUDGED_LATER.get(tracker, {}) | (parameters or {}))
+    frames, ids, rows, sure = [], [], [], []
     for frame in range(1, detections.last_frame + 1):
         first, last = np.searchsorted(kept.frames, (frame, frame + 1)).tolist()
         vectors = None if features is None else np.asarray(features[chosen[first:last]], np.float32)
@@ -97,14 +108,20 @@ def tracklets_of(
         frames.append(np.full(int(seen.sum()), frame))
         ids.append(reported.ids[seen])
         rows.append(first + reported.detection_indices[seen])
-    picked = np.concatenate(rows) if rows else np.zeros(0, np.int64)
-    numbers = np.concatenate(ids) if ids else np.zeros(0, np.int64)
-    tracks = MotTracks.from_arrays(
-        np.concatenate(frames) if frames else [], numbers, kept.boxes[picked], kept.scores[picked]
+        sure.append(np.isin(reported.ids[seen], following.believed_ids))
+    none = [np.zeros(0, np.int64)]
+    moments, numbers, picked = (np.concatenate(parts or none) for parts in (frames, ids, rows))
+    believed = np.concatenate(sure) if sure else np.zeros(0, bool)
+    # who was never believed is nobody
+    doubted = ~believed & np.isin(numbers, numbers[believed])
+    tracks, doubtful = (
+        MotTracks.from_arrays(moments[which], numbers[which], kept.boxes[picked[which]], kept.scores[picked[which]])
+        for which in (believed, doubted)
     )
+    picked = picked[believed]
     probabilities = np.clip(tracks.scores, _LEAST, _LARGEST)
     odds = np.log(probabilities) - np.log1p(-probabilities)
-    return Tracked(tracks, odds, None if features is None else features[chosen[picked]], kept)
+    return Tracked(tracks, odds, None if features is None else features[chosen[picked]], kept, doubtful)
 
 
 def judged(

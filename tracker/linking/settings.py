@@ -42,6 +42,10 @@ class LinkingSettings(BaseModel):
     occupied_iou: float = Field(
         default=0.5, ge=0, le=1, description="a continuation that overlaps another track's box by more is left out"
     )
+    doubtful_boxes: bool = Field(
+        default=True,
+        description="boxes that a track had while it was not believed belong to it, once it is linked",
+    )
     smooth_noise: float = Field(
         default=0.02, ge=0, description="relative noise of boxes from which smoothed places count half; see docs"
     )

@@ -163,6 +163,11 @@ class SingleCameraTracker:
         return self.table.id[(self.table.status == TRACKED) & (self.table.id > 0)]
 
     @property
+    def believed_ids(self) -> NDArray[np.int64]:
+        """Identifiers of the tracks that the last update matched and that are somebody, as far as is known by then."""
+        return self.active_ids
+
+    @property
     def lost_ids(self) -> NDArray[np.int64]:
         """Identifiers of the confirmed tracks that are kept although the last update did not match them."""
         return self.table.id[(self.table.status == LOST) & (self.table.id > 0)]

@@ -144,6 +144,11 @@ class MulticamTracker(SingleCameraTracker):
     def _new_appearance(self) -> AppearanceMemory:
         return AverageAppearance()
 
+    @property
+    def believed_ids(self) -> NDArray[np.int64]:
+        evidence = self.table.extra["evidence"][0]
+        return self.table.id[(self.table.status == TRACKED) & (evidence >= self.shown_evidence)]
+
     # Before the association.
 
     def compensate(self, frame: Observation) -> None:

@@ -9,6 +9,7 @@ from benchmarks.metrics import iou_matrix
 from tests.tracker.linking.scenes import RATE, SIZE, shaken, tracks_of, walk
 from tracker.errors import InputError
 from tracker.linking import LinkingSettings, link_tracks
+from tracker.linking.linking import link_with_evidence
 from tracker.storage.mot_files import MotDetections, MotTracks
 
 PLAIN = LinkingSettings(extend_seconds=0)
@@ -169,3 +170,25 @@ def test_bad_input_is_named() -> None:
     flat = MotTracks.from_arrays(frames, tracks.ids, tracks.boxes[:, [0, 1, 0, 3]], tracks.scores)
     with pytest.raises(InputError, match="track 1 has a box without width"):
         link_tracks(flat, RATE, SIZE)
+
+
+def test_doubtful_boxes_decide_nothing_and_fill_only_what_is_empty() -> None:
+    tracks = _bridged(25)
+    odds = np.full(len(tracks), 2.0)
+    # of the second: inside the gap, and (elsewhere) where it has a box; of the first: after its end, at the same time
+    frames = np.array([60, 65, 70, 62, 65])
+    boxes = np.concatenate([walk(frames[:2], (200, 600), (4, 0)), walk(frames[2:3], (900, 300), (0, 0)),
+                            walk(frames[3:], (200, 600), (4, 0)) + 1.0])  # fmt: skip
+    doubtful = MotTracks.from_arrays(frames, [2, 2, 2, 1, 1], boxes, [0.4, 0.4, 0.4, 0.3, 0.3])
+    plain = PLAIN.model_copy(update={"smooth_noise": 1e6})
+    linked = link_with_evidence(tracks, odds, RATE, SIZE, plain, doubtful=doubtful)
+    assert set(linked.ids) == {1} and linked.frames.tolist() == list(range(1, 106))
+    scores = dict(zip(linked.frames.tolist(), linked.scores.tolist(), strict=True))
+    assert [round(scores[frame], 2) for frame in (59, 60, 62, 65)] == [0, 0.4, 0.3, 0.4]
+    before = tracks.boxes[tracks.frames == 70][0]
+    np.testing.assert_allclose(linked.boxes[linked.frames == 70][0], before, atol=1e-3)
+    # alone it makes no track
+    far = MotTracks.from_arrays([60], [2], walk(np.array([60]), (900, 300), (0, 0)), [0.9])
+    ignored = link_with_evidence(tracks, odds, RATE, SIZE, plain.model_copy(update={"doubtful_boxes": False}),
+                                 doubtful=far)  # fmt: skip
+    assert (ignored.scores[(ignored.frames > 40) & (ignored.frames < 66)] == 0).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.metrics import clear_and_identity, higher_order
-from tests.tracker.linking.scenes import RATE, SIZE
+from tests.tracker.linking.scenes import RATE, SIZE, walk
 from tracker.errors import InputError
 from tracker.linking import LinkingSettings, track_offline
 from tracker.linking.scene_geometry import learn_scene, score_log_odds
@@ -100,3 +100,20 @@ def test_nothing_gives_nothing_and_an_unknown_tracker_is_named() -> None:
     assert len(track_offline(nothing, RATE, SIZE)) == 0
     with pytest.raises(InputError, match="sorty"):
         track_offline(nothing, RATE, SIZE, tracker="sorty")
+
+
+def test_the_doubtful_beginning_of_a_track_is_its_own() -> None:
+    """Weak detections start nobody for a while; when their track turns out to be somebody they are not lost."""
+    frames = np.arange(1, 81)
+    boxes = walk(frames, (300, 600), (3, 0))
+    scores = np.select([frames == 1, frames <= 25], [0.845, 0.65], 0.95)
+    found = MotDetections(frames, boxes.astype(np.float32), scores.astype(np.float32), np.arange(len(frames)))
+    plain = LinkingSettings(extend_seconds=0, scene_geometry=False)
+    with_them = track_offline(found, RATE, SIZE, plain)
+    without = track_offline(found, RATE, SIZE, plain.model_copy(update={"doubtful_boxes": False}))
+    assert set(with_them.ids) == set(without.ids) == {1}
+    assert with_them.frames.tolist() == frames.tolist() and without.frames.min() > 5
+    assert (with_them.scores > 0).all(), "detected, and not made up"
+    # who is never believed is nobody
+    hopeless = np.where(frames == 1, 0.845, 0.45).astype(np.float32)
+    assert len(track_offline(MotDetections(frames, found.boxes, hopeless, found.source_rows), RATE, SIZE, plain)) == 0
