@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tracker.cross_camera.earlier_runs import KnownPeople
 from tracker.cross_camera.gallery_file import EmbedderMark, check_same_embedder
 from tracker.errors import InputError
-from tracker.storage import store_edits, store_records
+from tracker.storage import store_edits, store_pages, store_records
 from tracker.storage.store_looks import known_people
 from tracker.storage.store_records import CropRecord, Person, Sighting, StoredVectors, StoreStats, StoreSummary
 from tracker.storage.store_schema import open_database, store_error
@@ -85,6 +85,14 @@ class StoreReader:
             return store_records.people(connection, "i.number = ?", (number,))[0]
 
         return self._read(read)
+
+    def people_page(self, query: str, limit: int, offset: int = 0) -> tuple[int, list[Person]]:
+        """Return how many people a name or number is about, and ``limit`` of them, those seen last first."""
+        return self._read(lambda connection: store_pages.people_page(connection, query, limit, offset))
+
+    def best_crops(self, numbers: Sequence[int]) -> dict[int, int]:
+        """Return the number of the best crop of each identity that has one."""
+        return self._read(lambda connection: store_pages.best_crops(connection, numbers))
 
     def names(self) -> dict[int, str]:
         """Return the names that people have given, by identity."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,7 +112,7 @@ class StoreSummary:
     file_bytes: int
 
 
-def people(connection: sqlite3.Connection, numbers: str = "", values: tuple[int, ...] = ()) -> list[Person]:
+def people(connection: sqlite3.Connection, numbers: str = "", values: Sequence[int] = ()) -> list[Person]:
     """Return identities in ascending order; ``numbers`` is a condition on ``i.number``."""
     cameras: dict[int, list[str]] = {}
     where = f"WHERE {numbers}" if numbers else ""
