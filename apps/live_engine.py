@@ -97,6 +97,8 @@ class LiveEngine:
         zones = LiveZones(settings.zones_path, [one.name for one in cameras], on_floor=floor, began=self._started)
         with contextlib.ExitStack() as stack:
             event_file = None if settings.events is None else EventFile(settings.events)
+            if event_file is not None:
+                stack.callback(event_file.close)
             capture = LiveCapture(cameras, realtime=settings.realtime, loop=settings.loop)
             stack.callback(capture.close)
             pipeline = build_live_pipeline(settings, cameras, entries, capture, lambda: self._stopped)
