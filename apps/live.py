@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import secrets
-import signal
 import socket
 import threading
 import time
@@ -44,8 +42,12 @@ def run_live(
     """
     from apps.live_web import serve
 
+    if open_browser and port == 0:
+        raise InputError("--open cannot know which port --port 0 becomes: give one, for example --port 8080")
     if token is None and open_browser and not _is_local(address):
         token = secrets.token_urlsafe(24)
+        if console is not None:
+            console.print(f"Token: {token}", markup=False, highlight=False, soft_wrap=True)
     with Notices(console) as notices:
         engine = LiveEngine(settings, log=notices.warn)
         with StopRequest(at_once=True):
@@ -54,26 +56,18 @@ def run_live(
             known = engine.known_people
             if known:
                 notices.say(f"{known} people known from before: {engine.store_path}")
-            threading.Thread(target=_watch, args=(engine,), name="watch", daemon=True).start()
             if open_browser:
                 query = f"/?token={token}" if token else "/"
                 threading.Thread(target=_show, args=(address, port, query), name="browser", daemon=True).start()
-            serve(engine, address=address, port=port, token=token, console=console)
+            # The server ends at a signal, and then passes it on: that is no reason to go at once.
+            with StopRequest():
+                serve(engine, address=address, port=port, token=token, console=console)
         finally:
             # What was seen is stored, whoever is impatient.
             with StopRequest():
                 engine.close()
     if engine.failure is not None:
         raise InputError(engine.failure)
-
-
-def _watch(engine: LiveEngine) -> None:
-    """End the server when the run has failed for good: a page without a run tells nobody anything."""
-    while not engine.closed:
-        if engine.failure is not None:
-            os.kill(os.getpid(), signal.SIGINT)
-            return
-        time.sleep(_LOOK_SECONDS)
 
 
 def _show(address: str, port: int, query: str) -> None:

@@ -171,7 +171,10 @@ def live(
     from apps.build import class_numbers
     from apps.live_settings import LiveSettings
     from apps.validation import checked, parse_options
+    from tracker.errors import InputError
 
+    if embedding not in ("where-needed", "every"):
+        raise InputError(f"--embedding is {embedding!r}: give where-needed or every")
     parameters = parse_options(tracker_option or [], "--tracker-option")
     if tracker_parameters is not None:
         from apps.tracker_file import tracker_of_run

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,13 +42,12 @@ from tracker.zones.definitions import ZoneDefinitions
 from tracker.zones.ledger import Visit
 from tracker.zones.reports import IntervalCount
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 __all__ = ["LiveEngine"]
 
 #: seconds that the last step and the last settlement may take when the run is closed
 _CLOSE_SECONDS = 2.5
+#: how people look is in the store after so long: a kill must not make strangers of those who came just before
+_LOOK_SECONDS = 0.5
 #: pictures of people who are there are looked up in the store this often, seconds
 _CROPS_SECONDS = 2.0
 
@@ -97,6 +96,8 @@ class LiveEngine:
         zones = LiveZones(settings.zones_path, [one.name for one in cameras], on_floor=floor, began=self._started)
         with contextlib.ExitStack() as stack:
             event_file = None if settings.events is None else EventFile(settings.events)
+            if event_file is not None:
+                stack.callback(event_file.close)
             capture = LiveCapture(cameras, realtime=settings.realtime, loop=settings.loop)
             stack.callback(capture.close)
             pipeline = build_live_pipeline(settings, cameras, entries, capture, lambda: self._stopped)
@@ -105,7 +106,7 @@ class LiveEngine:
             parts = RunParts(
                 capture=capture,
                 pipeline=pipeline,
-                recorder=StoreRecorder(store, pipeline.identities),
+                recorder=StoreRecorder(store, pipeline.identities, look_seconds=_LOOK_SECONDS),
                 crops=CropChooser(store.add_crop, settings.crop_seconds),
                 zones=zones,
                 events=EventRing(),
@@ -129,13 +130,13 @@ class LiveEngine:
         """End the run; all that was seen is stored. Returns within about three seconds; may be called again."""
         self._stopped = True
         with self._closing:
-            loop, self._closed_loop = self._loop, self._loop
+            loop, deadline = self._loop, monotonic() + _CLOSE_SECONDS
             if loop is None or (not loop.is_alive() and self._store is None):
                 return
             self._retention.stop()
             loop.stop()
-            loop.join(_CLOSE_SECONDS)
-            self._retention.join(_CLOSE_SECONDS)
+            for thread in (loop, self._retention):
+                thread.join(max(deadline - monotonic(), 0.1))
             self._store = None
             try:
                 self._stack.close()
