@@ -22,6 +22,8 @@ __all__ = ["PROBLEMS", "changing", "content", "open_store", "problems", "say_pro
 
 _log = logging.getLogger("multicam.live")
 
+_UNABLE = "the store cannot be read just now: the server's log says why"
+
 _MEANINGS = {
     400: "The host is not this server's, or the body cannot be read.",
     401: "The token is missing or wrong.",
@@ -63,7 +65,7 @@ def open_store(engine: Engine) -> Iterator[StoreReader]:
     except InputError as error:
         # The message names files of this machine, which is nothing for a page.
         _log.warning("%s", error)
-        raise HTTPException(503, "the store cannot be read just now: the server's log says why") from None
+        raise HTTPException(503, _UNABLE) from None
     with store:
         yield store
 
@@ -101,8 +103,10 @@ def say_problems(app: FastAPI) -> None:
         return _refusal(error.status_code, said, error.headers)
 
     @app.exception_handler(InputError)
-    async def wrong(request: Request, error: InputError) -> JSONResponse:
-        return _refusal(422, str(error))
+    async def unable(request: Request, error: InputError) -> JSONResponse:
+        # Nobody's request was wrong: the store is away or full, and the message names it.
+        _log.warning("%s", error)
+        return _refusal(503, _UNABLE)
 
 
 def _refusal(code: int, detail: object, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -100,7 +100,7 @@ class LiveEngine:
             capture = LiveCapture(cameras, realtime=settings.realtime, loop=settings.loop)
             stack.callback(capture.close)
             pipeline = build_live_pipeline(settings, cameras, entries, capture, lambda: self._stopped)
-            store = open_live_store(settings, pipeline, self._started)
+            store = open_live_store(settings, pipeline, self._started, self._trouble)
             stack.callback(store.close)
             parts = RunParts(
                 capture=capture,
@@ -297,15 +297,21 @@ class LiveEngine:
             InputError: it is not known.
         """
 
-        def work() -> None:
-            parts = self._parts
-            parts.crops.forget(live_people.erase(self._pipeline, self._open_store, identity))
-            parts.presence.forget(identity)
-            self._running.tell([])
-            parts.names.pop(identity, None)
-            self._running.put_events([event_of("identity_erased", wall_clock(), identity=identity)])
+        store, parts = self._open_store, self._parts
+        store.person(identity)
 
-        self._parts.requests.do(work)
+        def forget() -> None:
+            parts.crops.forget(self._pipeline.identities.erase(identity))
+            parts.presence.forget(identity)
+            parts.names.pop(identity, None)
+            self._running.tell([])
+
+        parts.requests.do(forget)
+        # The run says nothing of them any more. That the bytes go may take a while, which it does not wait for.
+        store.erase(identity)
+        parts.requests.do(
+            lambda: self._running.put_events([event_of("identity_erased", wall_clock(), identity=identity)])
+        )
 
     # Zones
 
@@ -362,6 +368,12 @@ class LiveEngine:
         if self._store is None:
             raise InputError("the run is over: start it again")
         return self._store
+
+    def _trouble(self, error: InputError) -> None:
+        if self._loop is None:
+            self._log(str(error))
+        else:
+            self._loop.went_wrong(str(error))
 
     def _crops_of(self, numbers: Sequence[int]) -> dict[int, int | None]:
         """Return the best crop of each identity, as it was in the store a moment ago."""

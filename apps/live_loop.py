@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from apps.live_crops import CropChooser
+from apps.live_detector import PatientDetector
 from apps.live_events import EventFile, EventRing
 from apps.live_meter import ProcessingMeter
 from apps.live_people import event_of
@@ -73,6 +74,7 @@ class LiveLoop(threading.Thread):
     def __init__(self, parts: RunParts, log: Callable[[str], None]) -> None:
         super().__init__(name="live", daemon=True)
         self.parts = parts
+        parts.pipeline.detector = PatientDetector(parts.pipeline.detector, self._camera_failed)
         #: why the run ended by itself
         self.failure: str | None = None
         self._log = log
@@ -113,7 +115,8 @@ class LiveLoop(threading.Thread):
         for rule in self.parts.pipeline.rules:
             # Who is there is to be looked at again.
             rule.renew()
-        self._record([], events)
+        # The store has been told of it already, and what the one looked like stays beside what the other does.
+        self._record([], [event for event in events if event.kind != "identities_merged"])
         self._follow(events)
 
     def put_events(self, events: Sequence[dict[str, Any]]) -> None:
@@ -176,6 +179,10 @@ class LiveLoop(threading.Thread):
         self.went_wrong(f"a picture could not be processed: {_words(error)}")
         if self._failed_steps >= _MOST_FAILURES:
             raise error
+
+    def _camera_failed(self, camera: str, error: Exception) -> None:
+        self.parts.meter.errors += 1
+        self.went_wrong(f"a picture of camera {camera!r} could not be processed: {_words(error)}")
 
     def _record(self, step: Sequence[Any], events: Sequence[Event]) -> None:
         try:

@@ -14,7 +14,7 @@ from tracker.errors import InputError
 from tracker.floor.pipeline import FLOOR, FloorPipeline
 from tracker.storage.track_store import TrackStore
 
-__all__ = ["erase", "event_of", "merge", "split"]
+__all__ = ["event_of", "merge", "split"]
 
 
 def event_of(kind: str, time: float, **fields: Any) -> dict[str, Any]:
@@ -59,13 +59,3 @@ def split(
         new, events = identities.split_off(number, view, start, end, time)
     store.split_off(number, camera, start, end, new=new)
     return new, events
-
-
-def erase(pipeline: Pipeline, store: TrackStore, number: int) -> list[tuple[str, int]]:
-    """Erase an identity wholly; return (camera, track) of its tracks in view, which are strangers' from now on.
-
-    Raises:
-        InputError: it is not known.
-    """
-    store.erase(number)
-    return pipeline.identities.erase(number)

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from apps.live_connections import is_hung_up
 from apps.live_sign_in import SIGN_IN_POLICY, sign_in_page
 
 __all__ = ["COOKIE", "HostRule", "SafetyMiddleware", "is_loopback", "one_line"]
@@ -133,10 +134,10 @@ class SafetyMiddleware:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        started = False
+        started = gone = False
 
         async def send_safely(message: Message) -> None:
-            nonlocal started
+            nonlocal started, gone
             if message["type"] == "http.response.start":
                 started = True
                 answer = MutableHeaders(raw=message["headers"])
@@ -144,7 +145,11 @@ class SafetyMiddleware:
                     answer.setdefault(name, value)
                 answer.setdefault("Cache-Control", "no-store")
                 message["headers"] = answer.raw
-            await send(message)
+            try:
+                await send(message)
+            except Exception as error:
+                gone = is_hung_up(error)
+                raise
 
         try:
             if await self._refused(scope, headers, send_safely):
@@ -158,6 +163,8 @@ class SafetyMiddleware:
         except ClientDisconnect:
             pass
         except Exception:
+            if gone:
+                return
             # The way there may hold a token, so only the route is told.
             _log.exception("%s %s could not be answered", scope["method"], one_line(scope["path"]))
             if not started:

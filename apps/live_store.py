@@ -16,21 +16,25 @@ from tracker.storage.track_store import TrackStore
 __all__ = ["Retention", "open_live_store"]
 
 DAY = 86400.0
-_PURGE_SECONDS = 3600.0
+#: between two purges, and between two pieces of one
+_PURGE_SECONDS, _PIECE_SECONDS = 3600.0, 0.02
 
 
-def open_live_store(settings: LiveSettings, pipeline: Pipeline, now: float) -> TrackStore:
+def open_live_store(
+    settings: LiveSettings, pipeline: Pipeline, now: float, on_failure: Callable[[InputError], None]
+) -> TrackStore:
     """Open the store, or make it, and teach the pipeline whom it knows; its run has begun.
 
     Args:
         settings: of the run.
         pipeline: before its first frame.
         now: seconds since 1970.
+        on_failure: told of what cannot be written just now.
 
     Raises:
         InputError: it cannot be written, another run writes it, or another embedder has made what is in it.
     """
-    store = TrackStore(settings.store, create=True)
+    store = TrackStore(settings.store, create=True, on_failure=on_failure)
     try:
         if pipeline.embedder is None:
             free = store.summary().next_number
@@ -77,8 +81,9 @@ class Retention(threading.Thread):
         while not self._stopping.is_set():
             try:
                 before = self._now() - self._keep_seconds
-                self._store.purge(before)
-                self._purged(before)
+                self._store.purge(before, pause=_PIECE_SECONDS, stopped=self._stopping.is_set)
+                if not self._stopping.is_set():
+                    self._purged(before)
             except InputError as error:
                 self._failed(str(error))
             self._stopping.wait(_PURGE_SECONDS)

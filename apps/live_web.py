@@ -20,7 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from apps.live_answers import PROBLEMS, say_problems
-from apps.live_connections import LiveSocketProtocol, bound_silence
+from apps.live_connections import LiveSocketProtocol, bound_silence, quieten
 from apps.live_hub import Hub
 from apps.live_protocol import Engine
 from apps.live_routes_cameras import camera_routes
@@ -138,6 +138,8 @@ class LiveServer:
             lifespan="on",
         )
         self._server = uvicorn.Server(config)
+        # After the configuration, which sets levels.
+        quieten()
 
     @property
     def url(self) -> str:
@@ -227,6 +229,8 @@ def _listen(address: str, port: int) -> socket.socket:
     if not 0 <= port <= 65_535:
         raise InputError(f"--port {port} is none: give 1 to 65535, or 0 for any that is free")
     try:
+        if not address:
+            raise OSError
         family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError):
         raise InputError(

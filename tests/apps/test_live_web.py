@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from starlette.testclient import TestClient
 from tests.apps.live_client import CHANGE, client_of, eventually, made_up_run, refused
 from tests.apps.live_fake_engine import FakeEngine
 from tests.apps.live_fake_world import CAMERAS
+from tracker.errors import InputError
 from tracker.storage.store_reader import StoreReader
 
 TILL = {"name": "till", "camera": "till", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}
@@ -46,6 +48,21 @@ def picture(answer: Any) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
     assert image is not None
     return image
+
+
+def test_the_page_has_all_that_it_asks_for(client: TestClient) -> None:
+    texts = {"/": client.get("/").text}
+    waiting = re.findall(r'(?:src|href)="/?(static/[^"]+)"', texts["/"])
+    assert any(name.endswith(".js") for name in waiting) and any(name.endswith(".css") for name in waiting)
+    while waiting:
+        name = waiting.pop()
+        if name not in texts:
+            answer = client.get(f"/{name}")
+            assert answer.status_code == 200, name
+            texts[name] = answer.text
+            waiting += [f"static/{one}" for one in re.findall(r'from "\./([\w.]+)"', answer.text)]
+    assert len(texts) > 20
+    assert not re.search(r"<script(?! [^>]*src=)|<style| style=| on\w+=", texts["/"]), "what the policy forbids"
 
 
 def test_status_says_how_everything_is(client: TestClient, engine: FakeEngine) -> None:
@@ -324,3 +341,11 @@ def test_a_store_that_is_away_is_said_without_its_path(
         answer = client.get(way)
         refused(answer, 503, "the store cannot be read")
         assert str(tmp_path) not in answer.text
+
+    def away() -> Any:
+        raise InputError(f"there is no store {tmp_path}: give another")
+
+    monkeypatch.setattr(engine, "present", away)
+    answer = client.get("/api/present")
+    refused(answer, 503, "the store cannot be read")
+    assert str(tmp_path) not in answer.text

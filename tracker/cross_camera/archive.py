@@ -105,7 +105,7 @@ class Archive:
     def forget(self, identity: int) -> None:
         """Forget an identity."""
         for part in (self._views, self._last, self._spans):
-            part.pop(identity, None)  # type: ignore[attr-defined]
+            part.pop(identity, None)
 
     def camera_shares(self, identity: int) -> dict[int, float]:
         """Return camera → share of the looks of an archived identity that are from there."""

@@ -7,7 +7,7 @@ an earlier run kept apart stays apart: it had seen more of it than looks can tel
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,12 +37,14 @@ class KnownPeople:
     """All that outlives a run.
 
     ``next_number`` is the first that was never used; ``camera_means`` (D,) by camera name are there for embedders whose
-    vectors carry the camera's own colours.
+    vectors carry the camera's own colours. ``outward`` says by which number some of the identities are told: a person
+    has made them one with others, whose looks are not theirs.
     """
 
     identities: Sequence[KnownIdentity]
     next_number: int
     camera_means: Mapping[str, NDArray[np.float32]]
+    outward: Mapping[int, int] = field(default_factory=dict)
 
 
 class EarlierRuns:

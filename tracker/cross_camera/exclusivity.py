@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from tracker.cross_camera.tracklets import Tracklet
 
@@ -10,7 +10,12 @@ __all__ = ["too_many"]
 
 
 def too_many(
-    present: Sequence[Tracklet], live: Sequence[Tracklet], ceded: Collection[int], *, separate: bool
+    present: Sequence[Tracklet],
+    live: Sequence[Tracklet],
+    ceded: Collection[int],
+    outward: Callable[[int], int] = int,
+    *,
+    separate: bool,
 ) -> list[Tracklet]:
     """Return the tracklets whose identity another one carries at the same time; the best known keeps it.
 
@@ -19,6 +24,7 @@ def too_many(
         live: of tracks that go on. Cameras take their pictures at different times: where views are separate, somebody
             is in view between them, too.
         ceded: keys of tracklets that have given their identity to another track on the same person already.
+        outward: the number that an identity is told by: a person may have made two one.
         separate: whether nobody is in two cameras at once.
     """
     candidates = {tracklet.key: tracklet for tracklet in (*present, *(live if separate else ()))}
@@ -28,7 +34,7 @@ def too_many(
     for tracklet in sorted(candidates.values(), key=lambda tracklet: (-tracklet.observations, tracklet.key)):
         if tracklet.identity is None or tracklet.key in ceded:
             continue
-        others = holders.setdefault(tracklet.identity, [])
+        others = holders.setdefault(outward(tracklet.identity), [])
         if any(
             tracklet.key in seen_now and other.key in seen_now
             if tracklet.camera == other.camera

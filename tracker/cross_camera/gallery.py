@@ -85,21 +85,6 @@ class Gallery:
         views = self._identities[number].views
         views.setdefault(camera, AppearanceSummary(summary.capacity)).absorb(summary)
 
-    def merge(self, number: int, into: int) -> None:
-        """Note that ``number`` is the same person as ``into``, which stays."""
-        gone = self._identities.pop(number, None)
-        if gone is None:
-            return
-        self.note(into, gone.last_seen)
-        views = self._identities[into].views
-        for camera, summary in gone.views.items():
-            # Of an earlier run, others may hold the same summary.
-            both = AppearanceSummary(summary.capacity)
-            both.absorb(summary)
-            if camera in views:
-                both.absorb(views[camera])
-            views[camera] = both
-
     def forget(self, number: int) -> None:
         """Forget an identity; its number is not given to anybody else."""
         self._identities.pop(number, None)

@@ -135,7 +135,8 @@ class Identities(Revisable):
         """Return the identity (N,) of each track at each time as known now; 0 where none has been given yet."""
         number = self._number[camera]
         pairs = zip(np.asarray(track_ids).tolist(), np.asarray(times).tolist())
-        return np.array([self._history.identity_at(number, track, time) for track, time in pairs], np.int64)
+        known = [self.edits.outward(self._history.identity_at(number, track, time)) for track, time in pairs]
+        return np.array(known, np.int64)
 
     def finish(self) -> list[Event]:
         """Settle everything once more; call at the end. Who was seen too briefly to be anybody keeps no identity."""
@@ -147,6 +148,7 @@ class Identities(Revisable):
     def load(self, people: KnownPeople) -> None:
         """Take over whom earlier runs knew; call before the first frame."""
         self.earlier.restore(people, self.gallery, self.archive, self.evidence.camera_means)
+        self.edits.restore(people.outward)
 
     def known_people(self) -> KnownPeople:
         """Return whom the next run is to know; call after ``finish``."""
@@ -197,7 +199,8 @@ class Identities(Revisable):
         """Of tracklets that are there at once with one identity, only the best known keeps it."""
         live = [sequence.current for sequence in self._sequences.values() if sequence.current is not None]
         events = []
-        for tracklet in too_many(present, live, self._ceded, separate=self.settings.views == "separate"):
+        separate = self.settings.views == "separate"
+        for tracklet in too_many(present, live, self._ceded, self.edits.outward, separate=separate):
             tracklet.identity = None
             events += self._tell(tracklet, self.time)
         return events
@@ -208,7 +211,8 @@ class Identities(Revisable):
         identity = tracklet.identity or 0
         ceded = min(self._ceded.get(tracklet.key, np.inf), tracklet.until)
         events = self._history.tell(camera, track, ceded, tracklet.until, 0, time=time)
-        return events + self._history.tell(camera, track, tracklet.start, ceded, identity, time=time, score=score)
+        events += self._history.tell(camera, track, tracklet.start, ceded, identity, time=time, score=score)
+        return self.edits.told(events)
 
     def _open_for(self, tracklet: Tracklet) -> list[Event]:
         """Open a new identity for a tracklet; without an embedder it is that of the whole track."""
@@ -244,7 +248,7 @@ class Identities(Revisable):
             cost[:] = np.inf
         for row, (tracklet, _, _) in enumerate(ripe):
             taken = self._identities_beside(tracklet)
-            cost[row, [number in taken for number in numbers.tolist()]] = np.inf
+            cost[row, [self.edits.outward(number) in taken for number in numbers.tolist()]] = np.inf
         events: list[Event] = []
         chosen = dict(zip(*(part.tolist() for part in assign(cost, self.threshold.value))))
         for row, (tracklet, _, summary) in enumerate(ripe):
@@ -252,7 +256,7 @@ class Identities(Revisable):
                 column = chosen[row]
                 tracklet.identity = int(numbers[column])
                 score = round(float(self.threshold.score(cost[row, column])), 3)
-                events += self.earlier.recall(tracklet.identity, time)
+                events += self.edits.told(self.earlier.recall(tracklet.identity, time))
                 events += self._tell(tracklet, time, score)
             else:
                 events += self._open_for(tracklet)
@@ -261,9 +265,9 @@ class Identities(Revisable):
         return events
 
     def _identities_beside(self, tracklet: Tracklet) -> set[int]:
-        """Identities in the same camera (or in any, when views are separate) meanwhile, or out of reach."""
+        """Identities, as told, in the same camera (in any, when views are separate) meanwhile, or out of reach."""
         anywhere = self.settings.views == "separate"
-        return self.archive.identities_beside(tracklet, any_camera=anywhere) | {
+        beside = self.archive.identities_beside(tracklet, any_camera=anywhere) | {
             other.identity
             for other in self._tracklets.values()
             if other is not tracklet
@@ -273,6 +277,7 @@ class Identities(Revisable):
                 or self.possible.excludes(other, tracklet)
             )
         }
+        return {self.edits.outward(number) for number in beside}
 
     def settle(self, *, final: bool = False) -> list[Event]:
         """Decide jointly about all remembered tracklets; return merges and corrections.
@@ -355,14 +360,15 @@ class Identities(Revisable):
         seen = {label for node, label in zip(nodes, labels.tolist()) if node.camera >= 0}
         for label in range(count):
             if label in seen and label in number_of:
-                events += self.earlier.recall(number_of[label], self.time)
+                events += self.edits.told(self.earlier.recall(number_of[label], self.time))
             if label not in number_of and ripe[label]:
                 number_of[label] = self.gallery.open(self.time)
                 events.append(Event("identity_opened", self.time, identity=number_of[label]))
         for number, label in gone.items():
-            events.append(Event("identities_merged", self.time, identity=number_of[label], previous_identity=number))
+            told = self.edits.merged(number, number_of[label])
+            if told is not None:
+                events.append(Event("identities_merged", self.time, identity=told[1], previous_identity=told[0]))
             self.archive.merge(number, number_of[label])
-            self.edits.merged(number, number_of[label])
         for node, label in zip(nodes, labels.tolist()):
             node.identity = number_of.get(label)
         return events

@@ -44,6 +44,8 @@ class OverlappingViews:
         self.certain = certain
         #: (camera, camera) → the mapping that all pairs together support
         self.mappings: dict[tuple[int, int], ViewMapping] = {}
+        # What tracklets that are over have in common does not change any more: by their keys, of those remembered.
+        self._closed_pairs: dict[tuple[int, int], CoVisible | None] = {}
 
     def evidence(
         self, tracklets: Sequence[Tracklet], appearance: NDArray[np.float32], *, thorough: bool = True
@@ -62,15 +64,17 @@ class OverlappingViews:
         for row, tracklet in enumerate(tracklets):
             by_camera.setdefault(tracklet.camera, []).append(row)
         before, self.mappings = self.mappings, {}
+        closed_pairs, self._closed_pairs = self._closed_pairs, {}
+        starts, ends = np.array([one.start for one in tracklets]), np.array([one.end for one in tracklets])
         for first_camera, second_camera in combinations(sorted(by_camera), 2):
             seen: dict[tuple[int, int], CoVisible] = {}
-            for first in by_camera[first_camera]:
-                for second in by_camera[second_camera]:
-                    if not tracklets[first].overlaps(tracklets[second]):
-                        continue
-                    pair = co_visible(tracklets[first], tracklets[second])
-                    if pair is not None:
-                        seen[first, second] = pair
+            rows, columns = np.array(by_camera[first_camera]), np.array(by_camera[second_camera])
+            together = (starts[rows, None] <= ends[columns]) & (starts[columns] <= ends[rows, None])
+            for row, column in zip(*(part.tolist() for part in np.nonzero(together))):
+                first, second = int(rows[row]), int(columns[column])
+                pair = self._in_common(tracklets[first], tracklets[second], closed_pairs)
+                if pair is not None:
+                    seen[first, second] = pair
             if not seen:
                 continue
             cameras = (first_camera, second_camera)
@@ -80,6 +84,17 @@ class OverlappingViews:
                 known[first, second] = known[second, first] = True
         return total, known
 
+    def _in_common(
+        self, first: Tracklet, second: Tracklet, known: dict[tuple[int, int], CoVisible | None]
+    ) -> CoVisible | None:
+        """Return ``co_visible`` of two tracklets; of two that are over from the settlement before, if it is known."""
+        if not (first.closed and second.closed):
+            return co_visible(first, second)
+        key = (first.key, second.key)
+        pair = known[key] if key in known else co_visible(first, second)
+        self._closed_pairs[key] = pair
+        return pair
+
     def _between(
         self,
         seen: dict[tuple[int, int], CoVisible],
@@ -88,7 +103,11 @@ class OverlappingViews:
         before: ViewMapping | None,
     ) -> dict[tuple[int, int], float]:
         alike = {key: float(np.nan_to_num(appearance[key], nan=UNKNOWN)) for key in seen}
-        seeds = [key for key in seen if alike[key] >= self.certain and _best_of_its_time(key, seen, alike)]
+        sharing: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for key in seen:
+            for place in (0, 1):
+                sharing.setdefault((place, key[place]), []).append(key)
+        seeds = [key for key in seen if alike[key] >= self.certain and _best_of_its_time(key, seen, alike, sharing)]
         seeds = sorted(seeds, key=lambda key: (-alike[key], key))[:MAXIMUM_SEEDS]
         if not seeds:
             return {}
@@ -179,14 +198,19 @@ def _agreeing(
 
 
 def _best_of_its_time(
-    key: tuple[int, int], seen: dict[tuple[int, int], CoVisible], alike: dict[tuple[int, int], float]
+    key: tuple[int, int],
+    seen: dict[tuple[int, int], CoVisible],
+    alike: dict[tuple[int, int], float],
+    sharing: dict[tuple[int, int], list[tuple[int, int]]],
 ) -> bool:
-    """Whether neither tracklet of the pair is more like anybody else in the other view at the same time."""
+    """Whether neither tracklet of the pair is more like anybody else in the other view at the same time.
+
+    ``sharing`` has the pairs by one of their tracklets: 0 or 1 for the first or the second, and its row.
+    """
     return not any(
-        (key[0] == other[0]) != (key[1] == other[1])
-        and alike[other] > alike[key]
-        and _simultaneous(seen[key], seen[other])
-        for other in seen
+        other != key and alike[other] > alike[key] and _simultaneous(seen[key], seen[other])
+        for place in (0, 1)
+        for other in sharing[place, key[place]]
     )
 
 

@@ -49,22 +49,22 @@ class Revisable:
         """
         if number == into:
             raise InputError(f"identity {number} cannot be made one with itself: give two numbers")
-        first = [one for one in self._tracklets.values() if one.identity == number]
-        second = [one for one in self._tracklets.values() if one.identity == into]
+        first, second = self._told_as(number), self._told_as(into)
         together = self._seen_together(first, second)
         if together is not None:
             raise InputError(
                 f"identity {number} and identity {into} were both in camera {self.cameras[together.camera]!r} at once: "
                 "they are two people, or split off what is wrong first"
             )
-        for tracklet in first + second:
-            tracklet.identity = tracklet.pinned = into
-        self.archive.merge(number, into)
-        self.gallery.merge(number, into)
-        self.earlier.forget(number)
-        self.edits.merged(number, into)
+        self.edits.make_one(number, into)
         events = [Event("identities_merged", time, identity=into, previous_identity=number)]
-        return events + self._tell_all(first, time)
+        # The last of a track first: then nothing is said of it that the next event takes back.
+        for one in sorted(first, key=lambda one: -one.key):
+            name = self.cameras[one.camera]
+            events.append(
+                Event("identity_corrected", time, name, one.track, into, previous_identity=number, since=one.start)
+            )
+        return events
 
     def split_off(self, number: int, camera: str, start: float, end: float, time: float) -> tuple[int, list[Event]]:
         """Make what was seen of an identity in one camera in start ≤ time ≤ end (seconds) somebody new.
@@ -75,13 +75,13 @@ class Revisable:
         place = self._number[camera]
         new = self.gallery.open(time)
         chosen = [
-            one for one in self._tracklets.values()
-            if one.identity == number and one.camera == place and _mostly_within(one, start, end)
+            one for one in self._told_as(number) if one.camera == place and _mostly_within(one, start, end)
         ]  # fmt: skip
         for tracklet in chosen:
             tracklet.identity = tracklet.pinned = new
-        self.archive.split_off(number, new, place, start, end)
-        self.edits.keep_apart(number, new)
+        for inward in self.edits.family(number):
+            self.archive.split_off(inward, new, place, start, end)
+            self.edits.keep_apart(inward, new)
         self._rebuild_gallery(list(self._tracklets.values()), self._summaries(self._tracklets.values()))
         return new, [Event("identity_opened", time, identity=new), *self._tell_all(chosen, time)]
 
@@ -91,17 +91,18 @@ class Revisable:
         Returns:
             (camera, track) of those who are.
         """
-        present = []
+        present, family = [], self.edits.family(number)
         for sequence in self._sequences.values():
-            if sequence.current is not None and sequence.current.identity == number:
+            if sequence.current is not None and sequence.current.identity in family:
                 sequence.forget()
                 present.append((self.cameras[sequence.camera], sequence.track))
-        gone = {key for key, one in self._tracklets.items() if number in (one.identity, one.pinned)}
+        gone = {key for key, one in self._tracklets.items() if one.identity in family or one.pinned in family}
         for key in gone:
             del self._tracklets[key]
             self._ceded.pop(key, None)
         self.duplicates.forget(gone)
-        self._forget_number(number)
+        for inward in family:
+            self._forget_number(inward)
         return present
 
     def forget_before(self, time: float, earlier_time: float) -> list[int]:
@@ -120,6 +121,10 @@ class Revisable:
         self._rebuild_gallery(list(self._tracklets.values()), self._summaries(self._tracklets.values()))
         return gone
 
+    def _told_as(self, number: int) -> list[Tracklet]:
+        family = self.edits.family(number)
+        return [one for one in self._tracklets.values() if one.identity in family]
+
     def _forget_number(self, number: int) -> None:
         self.archive.forget(number)
         self.gallery.forget(number)
@@ -135,7 +140,6 @@ class Revisable:
         return None
 
     def _tell_all(self, tracklets: Sequence[Tracklet], time: float) -> list[Event]:
-        # The last of a track first: then nothing is said of it that the next event takes back.
         events = []
         for tracklet in sorted(tracklets, key=lambda one: -one.key):
             events += self._tell(tracklet, time)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from tracker.errors import InputError
 from tracker.storage.store_schema import store_error
 
 __all__ = ["COMMIT_SECONDS", "BatchedWriter"]
@@ -19,6 +20,8 @@ __all__ = ["COMMIT_SECONDS", "BatchedWriter"]
 COMMIT_SECONDS = 0.25
 #: more than this many writes are not collected: who hands over more waits until they are in the file
 _MOST_COLLECTED = 20_000
+#: seconds between two attempts while commits fail
+_LONGEST_PAUSE = 4.0
 
 Result = TypeVar("Result")
 Operation = Callable[[sqlite3.Connection], None]
@@ -34,14 +37,22 @@ class BatchedWriter:
         path: the file, for errors.
         connection: in autocommit; it is the writer's from now on, and closed with it.
         tick: called about every ``COMMIT_SECONDS`` in the thread, and returns a write or ``None``.
+        on_failure: called in the thread with a commit's failure, which then nobody raises. While commits fail and too
+            many writes wait, further ones are dropped: a run for which to go on matters more than to be complete.
     """
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, tick: Callable[[], Operation | None] | None = None
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        tick: Callable[[], Operation | None] | None = None,
+        on_failure: Callable[[InputError], None] | None = None,
     ) -> None:
         self._path = path
         self._connection = connection
         self._tick = tick
+        self._on_failure = on_failure
+        self._failing = False
         self._waiting: deque[Operation] = deque()
         # Guards the connection; whoever holds it may take from the queue.
         self._lock = threading.RLock()
@@ -63,6 +74,8 @@ class BatchedWriter:
         Raises:
             InputError: the writes before it could not be committed; they and this one are tried again.
         """
+        if self._failing and self._on_failure is not None and len(self._waiting) >= _MOST_COLLECTED:
+            return
         self._waiting.append(operation)
         if len(self._waiting) > _MOST_COLLECTED:
             self.flush()
@@ -130,14 +143,23 @@ class BatchedWriter:
                 self._connection.close()
 
     def _commit_regularly(self) -> None:
-        while not self._stopping.wait(COMMIT_SECONDS):
+        pause = COMMIT_SECONDS
+        while not self._stopping.wait(pause):
             try:
                 operation = self._tick() if self._tick is not None else None
                 if operation is not None:
                     self._waiting.append(operation)
                 self._commit()
-            except sqlite3.Error as error:
-                self._failure = error
+                self._failing, pause = False, COMMIT_SECONDS
+            except Exception as error:
+                if self._on_failure is None and not isinstance(error, sqlite3.Error):
+                    raise
+                # Trying all that waits again and again would take the time of those who have better to do.
+                self._failing, pause = True, min(2 * pause, _LONGEST_PAUSE)
+                if self._on_failure is not None:
+                    self._on_failure(_as_input_error(self._path, error))
+                elif isinstance(error, sqlite3.Error):
+                    self._failure = error
 
     def _commit(self) -> None:
         with self._lock:
@@ -148,8 +170,14 @@ class BatchedWriter:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 # The queue grows meanwhile, at its other end.
-                for operation in itertools.islice(self._waiting.copy(), count):
-                    operation(connection)
+                for place, operation in enumerate(itertools.islice(self._waiting.copy(), count)):
+                    try:
+                        operation(connection)
+                    except Exception as error:
+                        if self._on_failure is not None and _is_its_own_fault(error):
+                            # It would fail again and again, and nothing after it would ever be written.
+                            del self._waiting[place]
+                        raise
                 connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
@@ -157,3 +185,16 @@ class BatchedWriter:
                 raise
             for _ in range(count):
                 self._waiting.popleft()
+
+
+def _is_its_own_fault(error: Exception) -> bool:
+    """Return whether a write cannot be done whatever the disk says."""
+    disk = sqlite3.OperationalError
+    return not isinstance(error, disk) and type(error) is not sqlite3.DatabaseError
+
+
+def _as_input_error(path: Path, error: Exception) -> InputError:
+    if isinstance(error, sqlite3.Error) and not _is_its_own_fault(error):
+        return store_error(path, error)
+    words = " ".join(str(error).split())
+    return InputError(f"something could not be written into the store {path} and was left out ({words})")

@@ -13,7 +13,7 @@ from tracker.errors import InputError
 from tracker.storage.store_looks import remake_look
 from tracker.storage.store_sightings import ERASED, EVERY_CAMERA, cut, resolved, trim_crops
 
-__all__ = ["Purged", "check_identity", "erase_identity", "merge_identities", "purge_before", "rename", "split_off"]
+__all__ = ["Purged", "check_identity", "erase_identity", "merge_identities", "purge_piece", "rename", "split_off"]
 
 #: a sighting of a run that goes on and was extended so lately is of somebody who may still be there
 _GOING_ON_SECONDS = 60.0
@@ -27,6 +27,12 @@ class Purged:
     sightings: int
     crops: int
     vectors: int
+
+    def __add__(self, other: Purged) -> Purged:
+        return Purged(
+            self.identities + other.identities, self.sightings + other.sightings, self.crops + other.crops,
+            self.vectors + other.vectors,
+        )  # fmt: skip
 
 
 def check_identity(connection: sqlite3.Connection, number: int) -> None:
@@ -183,33 +189,44 @@ def _latest(connection: sqlite3.Connection) -> float:
     return clock.time() if latest is None else float(latest)
 
 
-def purge_before(connection: sqlite3.Connection, before: float) -> Purged:
-    """Take away all that is of a time before ``before``, and identities of whom then nothing is left."""
-    counted = [_count(connection, table) for table in ("identities", "sightings", "crops", "vectors")]
-    connection.execute("DELETE FROM sightings WHERE end < ?", (before,))
-    for table in ("boxes", "crops"):
-        connection.execute(
-            f"DELETE FROM {table} WHERE time < ? AND sighting IN (SELECT id FROM sightings WHERE start < ?)",
-            (before, before),
-        )
+def purge_piece(connection: sqlite3.Connection, before: float, most: int) -> tuple[Purged, bool]:
+    """Take away a little of what is of a time before ``before``; return how much, and whether there may be more.
+
+    The last piece takes identities of whom then nothing is left.
+
+    Args:
+        connection: of the store.
+        before: seconds since 1970.
+        most: sightings or looks of one piece.
+    """
+    old = [row[0] for row in connection.execute("SELECT id FROM sightings WHERE end < ? LIMIT ?", (before, most))]
+    if old:
+        crops = 0
+        for number in old:
+            crops += connection.execute("SELECT count(*) FROM crops WHERE sighting = ?", (number,)).fetchone()[0]
+            connection.execute("DELETE FROM sightings WHERE id = ?", (number,))
+        return Purged(0, len(old), crops, 0), True
+    looks = connection.execute("SELECT DISTINCT look FROM vectors WHERE time < ? LIMIT ?", (before, most)).fetchall()
+    if looks:
+        vectors = 0
+        for (look,) in looks:
+            vectors += connection.execute("DELETE FROM vectors WHERE look = ? AND time < ?", (look, before)).rowcount
+            remake_look(connection, look)
+        return Purged(0, 0, 0, vectors), True
+    # What began before and goes on: its older part.
+    crops = 0
+    for (number,) in connection.execute("SELECT id FROM sightings WHERE start < ?", (before,)).fetchall():
+        connection.execute("DELETE FROM boxes WHERE sighting = ? AND time < ?", (number, before))
+        crops += connection.execute("DELETE FROM crops WHERE sighting = ? AND time < ?", (number, before)).rowcount
     connection.execute("UPDATE sightings SET start = ? WHERE start < ?", (before, before))
-    looks = connection.execute("SELECT DISTINCT look FROM vectors WHERE time < ?", (before,)).fetchall()
-    connection.execute("DELETE FROM vectors WHERE time < ?", (before,))
-    for (look,) in looks:
-        remake_look(connection, look)
     # What was told of tracks that are gone: a run that goes on may have told long ago of somebody in view.
     connection.execute(
         "DELETE FROM told WHERE since < ? AND NOT EXISTS (SELECT 1 FROM sightings s WHERE s.run = told.run "
         "AND s.track = told.track AND (s.camera = told.camera OR told.camera = ?))",
         (before, EVERY_CAMERA),
     )
-    connection.execute(
+    people = connection.execute(
         "DELETE FROM identities WHERE NOT EXISTS (SELECT 1 FROM sightings s WHERE s.identity = number) "
         "AND NOT EXISTS (SELECT 1 FROM looks l WHERE l.identity = number)"
-    )
-    after = [_count(connection, table) for table in ("identities", "sightings", "crops", "vectors")]
-    return Purged(*(first - last for first, last in zip(counted, after)))
-
-
-def _count(connection: sqlite3.Connection, table: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    ).rowcount
+    return Purged(people, 0, crops, 0), False

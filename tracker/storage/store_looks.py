@@ -123,26 +123,26 @@ def remake_look(connection: sqlite3.Connection, look: int) -> None:
 
 
 def fold_looks(connection: sqlite3.Connection) -> None:
-    """Make one look of those that earlier runs had of one identity in one camera: no run shall make the file grow."""
+    """Make one look of those that earlier runs had of one identity in one camera: no run shall make the file grow.
+
+    Of two that a person has made one the looks stay apart, each under the number that it had (``source``).
+    """
     groups = connection.execute(
-        "SELECT identity, camera, max(run) FROM looks GROUP BY identity, camera HAVING count(*) > 1"
+        "SELECT identity, source, camera, max(run) FROM looks GROUP BY identity, source, camera HAVING count(*) > 1"
     ).fetchall()
-    for identity, camera, run in groups:
+    for identity, source, camera, run in groups:
         numbers = [
             row[0]
             for row in connection.execute(
-                "SELECT id FROM looks WHERE identity = ? AND camera = ? ORDER BY run, id", (identity, camera)
+                "SELECT id FROM looks WHERE identity = ? AND source = ? AND camera = ? ORDER BY run, id",
+                (identity, source, camera),
             )
         ]
         folded = AppearanceSummary()
         for number in numbers:
             folded.absorb(_summary(connection, number, 0.0))
             connection.execute("DELETE FROM looks WHERE id = ?", (number,))
-        connection.execute(
-            "DELETE FROM looks WHERE run = ? AND source = ? AND camera = ? AND identity = ?",
-            (run, identity, camera, identity),
-        )
-        _insert(connection, run, identity, camera, identity, folded, folded.times)
+        _insert(connection, run, source, camera, identity, folded, folded.times)
 
 
 def known_people(connection: sqlite3.Connection, now: float, limit: int | None) -> KnownPeople:
@@ -161,22 +161,28 @@ def known_people(connection: sqlite3.Connection, now: float, limit: int | None) 
         "FROM identities i WHERE seen IS NOT NULL ORDER BY seen DESC, i.number LIMIT ?",
         (-1 if limit is None else limit,),
     ).fetchall()
-    identities = []
+    identities, outward = [], {}
     for number, seen in sorted(rows):
-        views: dict[str, AppearanceSummary] = {}
+        # Whom a person has made one with another still looks as before.
+        views: dict[int, dict[str, AppearanceSummary]] = {number: {}}
         looks = connection.execute(
-            "SELECT l.id, c.name FROM looks l JOIN cameras c ON l.camera = c.id WHERE l.identity = ? ORDER BY l.id",
+            "SELECT l.id, c.name, coalesce(r.number, l.identity) FROM looks l JOIN cameras c ON l.camera = c.id "
+            "LEFT JOIN retired r ON r.number = l.source AND r.became = l.identity WHERE l.identity = ? ORDER BY l.id",
             (number,),
         ).fetchall()
-        for look, camera in looks:
-            views.setdefault(camera, AppearanceSummary()).absorb(_summary(connection, look, now - LONG_AGO))
-        identities.append(KnownIdentity(number, max(0.0, now - seen), views))
+        for look, camera, inward in looks:
+            mine = views.setdefault(inward, {})
+            mine.setdefault(camera, AppearanceSummary()).absorb(_summary(connection, look, now - LONG_AGO))
+        for inward, mine in sorted(views.items()):
+            if mine or inward == number:
+                identities.append(KnownIdentity(inward, max(0.0, now - seen), mine))
+                outward[inward] = number
     means = {
         name: np.frombuffer(mean, _TOTAL).astype(np.float32)
         for name, mean in connection.execute("SELECT name, mean FROM cameras WHERE mean IS NOT NULL ORDER BY name")
     }
     row = connection.execute("SELECT value FROM facts WHERE name = 'next_number'").fetchone()
-    return KnownPeople(identities, 1 if row is None else int(row[0]), means)
+    return KnownPeople(identities, 1 if row is None else int(row[0]), means, outward)
 
 
 def put_known_people(

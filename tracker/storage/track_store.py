@@ -36,6 +36,10 @@ __all__ = ["EmbedderRecord", "TrackStore"]
 #: a run of another computer that said nothing for longer than this has ended somehow
 _SILENT_SECONDS = 10.0
 _HEARTBEAT_SECONDS = 2.0
+#: sightings or looks, and pages of the file, that are taken away at once
+_PURGE_PIECE, _PURGE_PAGES = 200, 256
+#: how long emptying the log waits for those who read
+_READERS_MILLISECONDS = 1000
 
 Result = TypeVar("Result")
 
@@ -49,17 +53,21 @@ class TrackStore(StoreReader):
     Args:
         path: the file.
         create: make the file when it is missing.
+        on_failure: told of writes that could not be committed, in place of an error for who hands over the next; they
+            are tried again.
 
     Raises:
         InputError: the file is missing, no store, of a newer multicam, or cannot be opened.
     """
 
-    def __init__(self, path: str | Path, *, create: bool = False) -> None:
+    def __init__(
+        self, path: str | Path, *, create: bool = False, on_failure: Callable[[InputError], None] | None = None
+    ) -> None:
         self.path = Path(path).expanduser()
         self._run: int | None = None
         self._origin = 0.0
         self._beat = 0.0
-        self._writer = BatchedWriter(self.path, open_database(self.path, create=create), self._heartbeat)
+        self._writer = BatchedWriter(self.path, open_database(self.path, create=create), self._heartbeat, on_failure)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -249,17 +257,43 @@ class TrackStore(StoreReader):
         self._edit(erase)
         return self._let_go()
 
-    def purge(self, before: float) -> Purged:
-        """Take away all that is of a time before ``before`` (seconds since 1970), and give its space back."""
-        purged = self._edit(lambda connection: store_edits.purge_before(connection, before))
+    def purge(self, before: float, *, pause: float = 0.0, stopped: Callable[[], bool] = lambda: False) -> Purged:
+        """Take away all that is of a time before ``before`` (seconds since 1970), and give its space back.
+
+        It is done a little at a time, so that a run that goes on writes in between.
+
+        Args:
+            before: seconds since 1970.
+            pause: seconds between two pieces.
+            stopped: asked between two pieces whether to leave the rest for another time.
+        """
+        purged, more = Purged(0, 0, 0, 0), True
+        while more and not stopped():
+            part, more = self._edit(lambda connection: store_edits.purge_piece(connection, before, _PURGE_PIECE))
+            purged += part
+            clock.sleep(pause)
+        while not stopped() and self._give_back(_PURGE_PAGES):
+            clock.sleep(pause)
         self._let_go()
         return purged
+
+    def _give_back(self, pages: int) -> bool:
+        """Give some free pages back to the system; return whether there are more."""
+        with self._writer.connection() as connection:
+            connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+            return bool(connection.execute("PRAGMA freelist_count").fetchone()[0])
 
     def _let_go(self) -> bool:
         """Give free pages back to the system, and empty the log, which still has what was there before."""
         with self._writer.connection() as connection:
             connection.execute("PRAGMA incremental_vacuum").fetchall()
-            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            # Who reads for long does not hold up a run that goes on.
+            (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+            connection.execute(f"PRAGMA busy_timeout={_READERS_MILLISECONDS}")
+            try:
+                busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                connection.execute(f"PRAGMA busy_timeout={patience}")
         return not busy
 
     def _heartbeat(self) -> Callable[[sqlite3.Connection], None] | None:
