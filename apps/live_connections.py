@@ -1,4 +1,4 @@
-"""Connections of the live server that end although the other side does not read what it is sent."""
+"""Connections of the live server that end although the other side says nothing, or reads nothing."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import logging
 import socket
 
 import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-__all__ = ["LiveSocketProtocol", "bound_silence", "is_hung_up", "quieten"]
+__all__ = ["LiveRequestProtocol", "LiveSocketProtocol", "bound_silence", "is_hung_up", "quieten"]
 
 #: what was sent must have been taken within so many seconds
 _SILENT_SECONDS = 30
+#: the header of a request must have come within so many seconds
+_HEADER_SECONDS = 20.0
 #: so long one may take to answer that the socket is closed
 _CLOSING_SECONDS = 2.0
 
@@ -45,6 +48,38 @@ def quieten() -> None:
 
 def _is_ours(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith(_OTHERS_MISTAKES)
+
+
+class LiveRequestProtocol(H11Protocol):
+    """A connection that is closed when what it asks does not come: those that only hang on would take all places."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of a request, and go on waiting where its header is not whole."""
+        super().data_received(data)
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def _expect(self) -> None:
+        if self.conn.their_state is not h11.IDLE or self.transport.get_protocol() is not self:
+            self._forget()
+        elif self._late is None:
+            self._late = self.loop.call_later(_HEADER_SECONDS, self.transport.close)
+
+    def _forget(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+        self._late = None
 
 
 class LiveSocketProtocol(WebSocketsSansIOProtocol):

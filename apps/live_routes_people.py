@@ -117,8 +117,8 @@ def people_routes(engine: Engine) -> APIRouter:
             jpeg = store.crop(crop)
         if jpeg is None:
             raise HTTPException(404, f"picture {crop} is not there (any more)")
-        # A number's picture never changes, but it may be erased: it is kept by the page only while that is open.
-        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-cache"})
+        # Not even a browser's store may have it any more when it is erased.
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     return routes
 

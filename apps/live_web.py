@@ -20,7 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from apps.live_answers import PROBLEMS, say_problems
-from apps.live_connections import LiveSocketProtocol, bound_silence, quieten
+from apps.live_connections import LiveRequestProtocol, LiveSocketProtocol, bound_silence, quieten
 from apps.live_hub import Hub
 from apps.live_protocol import Engine
 from apps.live_routes_cameras import camera_routes
@@ -119,7 +119,7 @@ class LiveServer:
         self.port = int(self._listener.getsockname()[1])
         config = uvicorn.Config(
             create_app(engine, address=address, token=self.token),
-            http="h11",
+            http=LiveRequestProtocol,
             ws=LiveSocketProtocol,
             ws_max_size=65_536,
             ws_ping_interval=20,

@@ -8,7 +8,7 @@ const CASING = "rgb(18 20 24 / 75%)";
 const LONGEST_LABEL = 16;
 
 /** The height in pixels of letters of tags in a surface that is `width` pixels wide. */
-export function letterHeight(width) {
+function letterHeight(width) {
   return Math.min(Math.max(Math.round(width / 38), 11), 16);
 }
 
@@ -30,16 +30,19 @@ export function drawPeople(context, people, size) {
     }
   }
   context.setLineDash([]);
-  const taken = [];
+  const taken = [],
+    letters = letterHeight(size[0]);
   for (const {identity, name, box} of ordered.reverse()) {
-    if (identity) drawTag(context, identity, name, box[0] - 1, box[1], size, taken);
+    if (identity) drawTag(context, {identity, name, left: box[0] - 1, bottom: box[1], letters}, size, taken);
   }
 }
 
-/** Draw a tag with its lower left corner at a point, moved where it would leave the surface or cover another tag. */
-export function drawTag(context, identity, name, left, bottom, [width, height], taken) {
-  const letters = letterHeight(width),
-    text = shortened(label(identity, name), LONGEST_LABEL);
+/**
+ * Draw a tag `{identity, name, left, bottom, letters}`, moved where it would leave the surface or cover one of the
+ * rectangles in `taken`, to which it is added.
+ */
+export function drawTag(context, {identity, name, left, bottom, letters}, [width, height], taken) {
+  const text = shortened(label(identity, name), LONGEST_LABEL);
   context.font = `600 ${letters}px system-ui, sans-serif`;
   const wide = context.measureText(text).width + 0.8 * letters,
     high = 1.45 * letters;

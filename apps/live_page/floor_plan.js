@@ -1,7 +1,7 @@
 /* The live floor plan: where everybody is, from above. */
 
 import {identityColor} from "./colors.js";
-import {drawTag, letterHeight} from "./drawing.js";
+import {drawTag} from "./drawing.js";
 import {icon, make, setText} from "./elements.js";
 import {drawFloor, FloorMap} from "./floor_drawing.js";
 import {plural} from "./format.js";
@@ -95,15 +95,16 @@ export class FloorPlan {
     const {surface} = this;
     if (!surface.size[0] || !this.floor) return;
     drawFloor(surface.context(surface.picture), surface.map, this.floor);
-    const context = surface.context(surface.marks),
-      [width, height] = surface.size;
+    const context = surface.context(surface.marks);
     for (const trail of this.trails.values()) this.drawTrail(context, trail);
-    const people = this.message.people.map(([track, identity, x, y]) => ({
+    const everybody = this.message.people.map(([track, identity, x, y]) => ({
       key: track,
       identity,
       name: state.names.get(identity),
       at: surface.place([x, y]),
     }));
+    // Who is outside of what is shown has no place on it.
+    const people = everybody.filter(({at: [x, y]}) => x >= 0 && x <= surface.size[0] && y >= 0 && y <= surface.size[1]);
     for (const {identity, at} of people) {
       context.beginPath();
       context.arc(...at, RADIUS, 0, 2 * Math.PI);
@@ -114,13 +115,14 @@ export class FloorPlan {
       context.stroke();
     }
     const taken = people.map(({at: [x, y]}) => [x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS]);
-    for (const {
-      identity,
-      name,
-      at: [x, y],
-    } of people) {
-      if (identity)
-        drawTag(context, identity, name, x + RADIUS + 3, y + 0.75 * letterHeight(width), [width, height], taken);
+    for (const {identity, name, at} of people) {
+      if (!identity) continue;
+      drawTag(
+        context,
+        {identity, name, left: at[0] + RADIUS + 3, bottom: at[1] + 9, letters: 12.5},
+        surface.size,
+        taken,
+      );
     }
     surface.boxes = people.map(({at: [x, y]}) => [x - RADIUS, y - RADIUS, x + 4 * RADIUS, y + RADIUS]);
     surface.choose(

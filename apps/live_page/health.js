@@ -2,7 +2,7 @@
 
 import {themeColor} from "./colors.js";
 import {get, keyed, make, setText} from "./elements.js";
-import {bytes, count, decimal, duration} from "./format.js";
+import {bytes, count, decimal, duration, sentence} from "./format.js";
 import {on, state} from "./state.js";
 import {phaseText} from "./view_tile.js";
 
@@ -26,10 +26,8 @@ export class Health {
     if (this.history.length > REMEMBERED) this.history.shift();
     const slow = status.processing.too_slow;
     get("too-slow").hidden = !slow;
-    setText(
-      get("too-slow-text"),
-      slow ? status.processing.message || "This machine is too slow for all frames; the rate falls evenly." : "",
-    );
+    const said = status.processing.message || "this machine is too slow for all frames; the rate falls evenly";
+    setText(get("too-slow-text"), slow ? sentence(said) : "");
     if (document.body.dataset.tab === "health" && !document.hidden) this.show();
   }
 
@@ -143,7 +141,7 @@ export class Health {
       ([term]) => make("div", {}, make("dt", {}, term), make("dd")),
       (node, [, text]) => setText(node.lastChild, String(text)),
     );
-    setText(get("health-message"), processing.message ?? "");
+    setText(get("health-message"), sentence(processing.message ?? ""));
     get("health-message").hidden = !processing.message;
   }
 }

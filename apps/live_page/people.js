@@ -22,15 +22,16 @@ export class People {
     this.found = [];
     this.total = 0;
     this.turn = 0;
-    on("present", () => this.showPresent());
+    on("present", () => {
+      this.showPresent();
+      if (this.found.length && this.isSeen) this.showFound();
+    });
     on("event", event => {
-      if (CHANGES.has(event.kind)) this.reloadSoon();
+      if (CHANGES.has(event.kind)) this.reloadWithin(700);
+      else if (event.kind === "identity_assigned") this.reloadWithin(5000);
     });
     on("tab", tab => {
       if (tab === "people") this.reload();
-    });
-    this.reloadSoon = later(700, () => {
-      if (!document.hidden && document.body.dataset.tab === "people") this.reload();
     });
     const search = later(250, () => this.reload({fresh: true}));
     get("people-query").addEventListener("input", search);
@@ -40,8 +41,24 @@ export class People {
       if (!document.hidden) this.showPresent();
     }, 5000);
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden) this.reloadSoon();
+      if (!document.hidden) this.reloadWithin(700);
     });
+  }
+
+  get isSeen() {
+    return !document.hidden && document.body.dataset.tab === "people";
+  }
+
+  /** Ask for the list again after so many milliseconds at the latest, if it is shown then. */
+  reloadWithin(pause) {
+    const due = Date.now() + pause;
+    if (this.due && this.due <= due) return;
+    clearTimeout(this.timer);
+    this.due = due;
+    this.timer = setTimeout(() => {
+      this.due = 0;
+      if (this.isSeen) this.reload();
+    }, pause);
   }
 
   showPresent() {
@@ -80,7 +97,7 @@ export class People {
       this.found = answer.people;
       this.total = answer.total;
       this.query = query;
-      this.showFound();
+      this.learn();
     });
   }
 
@@ -93,15 +110,21 @@ export class People {
       const known = new Set(this.found.map(person => person.identity));
       this.found = [...this.found, ...answer.people.filter(person => !known.has(person.identity))];
       this.total = answer.total;
-      this.showFound();
+      this.learn();
       get("people-list").children[before]?.querySelector("a")?.focus();
     });
   }
 
-  showFound() {
-    const now = state.status?.time ?? Date.now() / 1000;
+  learn() {
     learnNames(this.found);
     tell("names");
+    this.showFound();
+  }
+
+  showFound() {
+    const now = state.status?.time ?? Date.now() / 1000;
+    // The list is older than the news of who is here.
+    const here = new Set(state.present.people.map(person => person.identity));
     setText(get("people-count"), String(this.total));
     get("people-more").hidden = this.found.length >= this.total;
     get("nobody-known").hidden = this.found.length > 0;
@@ -120,11 +143,11 @@ export class People {
         fillPerson(
           node,
           person,
-          person.present
+          here.has(person.identity)
             ? `${plural(person.sightings, "sighting")}, first ${clock(person.first_seen, {seconds: false})}`
             : `last seen ${ago(person.last_seen, now)}, ${plural(person.sightings, "sighting")}`,
           person.cameras.join(", "),
-          {here: person.present},
+          {here: here.has(person.identity)},
         ),
     );
   }

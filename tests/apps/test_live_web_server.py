@@ -148,6 +148,27 @@ def test_a_page_that_reads_nothing_is_dropped(engine: FakeEngine, monkeypatch: p
         assert ask(f"{server.url}api/present")[0] == 200
 
 
+def test_connections_that_ask_nothing_are_closed(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_connections, "_HEADER_SECONDS", 0.5)
+    with served(engine) as server:
+        host = f"Host: 127.0.0.1:{server.port}\r\n".encode()
+        for begun in (b"", b"GET /api/present HTTP/1.1\r\n", b"GET /api/present HTTP/1.1\r\n" + host + b"X-Slow: "):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=15) as idle:
+                idle.sendall(begun)
+                assert idle.recv(1) == b"", "closed without an answer"
+        with socket.create_connection(("127.0.0.1", server.port), timeout=15) as patient:
+            for _ in range(3):
+                # Asked in two parts, and kept open between requests for longer than a header may take.
+                patient.sendall(b"GET /api/docs HTTP/1.1\r\n")
+                time.sleep(0.1)
+                patient.sendall(host + b"\r\n")
+                assert patient.recv(65_536).startswith(b"HTTP/1.1 404")
+                time.sleep(0.7)
+        with connect(f"ws://127.0.0.1:{server.port}/api/live", proxy=None) as live:
+            time.sleep(0.7)
+            assert json.loads(live.recv(timeout=10))["type"] == "present"
+
+
 def test_open_sockets_do_not_hold_up_the_end(engine: FakeEngine) -> None:
     with served(engine) as server:
         live = connect(f"ws://127.0.0.1:{server.port}/api/live", proxy=None)
