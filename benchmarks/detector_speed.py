@@ -53,6 +53,7 @@ def compare_detectors(
     from tracker.detectors import create_detector
 
     rows: list[dict[str, Any]] = []
+    called = Path(detector).name
     with TemporaryDirectory(prefix="multicam-speed-") as folder:
         spec = _with_random_weights(detector, Path(folder)) if detector.endswith((".yaml", ".yml")) else detector
         exported = not spec.endswith(".pt") and Path(spec).suffix in (".onnx", ".xml", ".torchscript", "")
@@ -66,17 +67,17 @@ def compare_detectors(
         for width, height in sizes:
             pictures = [Frame("camera", n, 0.0, _picture(width, height, seed + n)) for n in range(frames)]
             sides = {name: _one_by_one(found.detect, pictures) for name, found in opened.items()}
-            times = measure_in_turn(sides, repeats, advance=lambda side, w=width, h=height: advance(f"{w}×{h} {side}"))
+            times = measure_in_turn(sides, repeats, advance=advance)
             for name in opened:
                 row: dict[str, Any] = {
-                    "name": detector,
+                    "name": called,
                     "sequence": f"{width}×{height}",
                     "implementation": name,
-                    "description": opened[name].description.replace(Path(spec).name, detector),
+                    "description": opened[name].description.replace(Path(spec).name, called),
                 }
                 row |= time_figures(times, name, _REFERENCE, per=frames)
                 rows.append(row)
-    settings = {"detector": detector, "frames": frames, "repeats": repeats, "image_size": image_size, "seed": seed}
+    settings = {"detector": called, "frames": frames, "repeats": repeats, "image_size": image_size, "seed": seed}
     return {"settings": settings, "rows": rows}
 
 

@@ -79,7 +79,7 @@ def compare_embedders(
             for batch in batches:
                 given = images[np.arange(batch) % len(images)]
                 calls = {side: _call(run, given) for side, run in sides.items()}
-                seconds = measure_in_turn(calls, repeats, advance=lambda side, name=name: advance(f"{name} {side}"))
+                seconds = measure_in_turn(calls, repeats, advance=_prefixed(advance, name))
                 for side in sides:
                     row = _row(name, f"batch {batch}", side, seconds, _REFERENCE)
                     row |= {"crops_per_second": batch / row["seconds"], "floor_seconds": batch * work / rate}
@@ -146,7 +146,7 @@ def compare_crop_preparation(
         rows = []
         reference = _unit(by_numpy())
         for task, sides in (("crops to vectors", whole), ("preparation alone", alone)):
-            seconds = measure_in_turn(sides, repeats, advance=lambda side, task=task: advance(f"{task}, {side}"))
+            seconds = measure_in_turn(sides, repeats, advance=_prefixed(advance, task))
             for side in sides:
                 row = _row(task, f"{crops} crops", side, seconds, USUAL)
                 if task == "crops to vectors":
@@ -316,6 +316,10 @@ def _run_torch(model: Any, images: Any) -> NDArray[np.float32]:
     with torch.inference_mode():
         vectors: NDArray[np.float32] = model(images).numpy()
     return vectors
+
+
+def _prefixed(advance: Advance, name: str) -> Advance:
+    return lambda side: advance(f"{name}, {side}")
 
 
 def _call(run: Callable[[Any], Any], given: Any) -> Callable[[], Any]:

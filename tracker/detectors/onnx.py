@@ -130,12 +130,22 @@ class OnnxDetector:
         """(height, width) of the network's input in pixels; at most, where the graph leaves it free."""
         return self._height, self._width
 
+    def canvas_of(self, frame: Frame) -> NDArray[np.uint8]:
+        """Return a frame's picture fitted into the network's input (H', W', 3) BGR uint8."""
+        return self._fitted(frame).canvas
+
+    def raw_output(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the network's first output for fitted pictures (N, H', W', 3) BGR uint8."""
+        return np.asarray(self._run(list(images))[0], np.float32)
+
     def network_input(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return what the network itself gets of a picture (H, W, 3), normalised: (1, 3, H', W')."""
         canvas = self._fitted(Frame("picture", 0, 0.0, image)).canvas
         pixels = read_detector_record(self._path, self.layout.kind).pixels
         planes = (canvas[..., ::-1] if pixels.red_first else canvas).astype(np.float32)
-        normalised: NDArray[np.float32] = (planes - np.float32(pixels.mean)) / np.float32(pixels.std)
+        normalised: NDArray[np.float32] = (planes - np.array(pixels.mean, np.float32)) / np.array(
+            pixels.std, np.float32
+        )
         return np.ascontiguousarray(normalised.transpose(2, 0, 1)[None])
 
     def _detect_together(self, fitted: list[Letterbox]) -> list[Detections]:
