@@ -71,7 +71,9 @@ COMPARISONS: dict[str, Comparison] = {
     "bytetrack": Comparison("bytetrack", _byte_track, peer="bytetrack", target=8.0),
     "botsort": Comparison("botsort", _bot_sort, peer="botsort"),
     "botsort-features": Comparison("botsort", _bot_sort, with_features=True, peer="botsort", target=6.0),
-    "multicam": Comparison("multicam"),
+    # Our own beside the peers whose tasks it does: it has no counterpart with equal results.
+    "multicam": Comparison("multicam", peer="bytetrack", target=8.0),
+    "multicam-features": Comparison("multicam", with_features=True, peer="botsort", target=6.0),
     "sort": Comparison("sort"),
     "ocsort": Comparison("ocsort"),
     "deepsort": Comparison("deepsort", with_features=True),

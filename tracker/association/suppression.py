@@ -32,7 +32,9 @@ def non_maximum_suppression(
     if classes is not None:
         rivals &= classes[better] == classes[worse]
     better, worse = better[rivals], worse[rivals]
-    close = iou(boxes[:, better], boxes[:, worse]) > maximum_iou
+    close = iou(boxes.take(better, axis=1), boxes.take(worse, axis=1)) > maximum_iou
+    if not close.any():
+        return np.ones(count, bool)
     better, worse = better[close], worse[close]
     kept = np.zeros(count, bool)
     open_ = np.ones(count, bool)

@@ -137,7 +137,7 @@ def person_boxes_with_jacobian(
     touching = np.concatenate([pixels.argmin(axis=2), pixels.argmax(axis=2)], axis=1)
     rows = np.arange(count)[:, None]
     touched = pixels[rows, _AXES, touching]
-    front = (depth.reshape(count, number) > _NEAREST).all(axis=1)
+    front = np.asarray((depth.reshape(count, number) > _NEAREST).all(axis=1))
     boxes = np.where(front[:, None], touched, np.nan)
     chosen = points[rows, touching]
     # The circles turn with the direction to the camera.

@@ -189,7 +189,7 @@ class MulticamTracker(SingleCameraTracker):
         if not kept.all():
             chosen = kept.nonzero()[0]
             self._evidence = evidence[chosen]
-            frame.boxes, frame.measurements = frame.boxes[:, chosen], frame.measurements[:, chosen]
+            frame.boxes, frame.measurements = frame.boxes.take(chosen, axis=1), frame.measurements.take(chosen, axis=1)
             frame.scores, frame.classes = frame.scores[chosen], frame.classes[chosen]
             frame.indices = frame.indices[chosen]
             if frame.units is not None and frame.embedded is not None:
