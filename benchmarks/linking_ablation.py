@@ -54,6 +54,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "extend_seconds 0.2": {"extend_seconds": 0.2},
     "fill_seconds 1": {"fill_seconds": 1.0},
     "least_evidence 6": {"least_evidence": 6.0},
+    "no doubtful boxes": {"doubtful_boxes": False},
 }
 #: what fits a table's head: the detector and how many sequences
 _SHORT = {name: name.split()[1][:3] + name.split()[2] for name in GROUPS}
