@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from reid_models.check_images import check_images, least_cosine
 from reid_models.embedders import BatchEmbedder, EmbedderOptions
+from reid_models.errors import InputError
 from reid_models.exported_embedder import NetworkEmbedder, open_for_crops, pixel_input, stored_record
 from reid_models.records import EmbeddingRecord
 from reid_models.runtimes import Network, load_network
@@ -94,6 +95,8 @@ def cached_model_embedder(
     Raises:
         InputError: as :func:`reid_models.embedder.create_embedder`.
     """
+    if weights is not None and not weights.is_file():
+        raise InputError(f"the checkpoint {weights} {'is a folder' if weights.is_dir() else 'does not exist'}")
     built: dict[str, Any] = {}
 
     def make(path: Path) -> Mapping[str, Any]:

@@ -166,6 +166,8 @@ def _torchscript_signature(path: Path) -> Signature:
             if _ULTRALYTICS_FILE in extra:
                 stored = json.loads(archive.read(extra[_ULTRALYTICS_FILE]))
                 height, width = stored["imgsz"]
+                # JSON has no numbers as keys, and exports in other formats have these as numbers
+                stored["names"] = {int(number): name for number, name in dict(stored.get("names", {})).items()}
                 images = Port("images", (int(stored.get("batch", 1)), 3, height, width), np.dtype(np.float32))
                 output = Port("output0", (int(stored.get("batch", 1)), None, None), np.dtype(np.float32))
                 return Signature([images], [output], {str(key): str(value) for key, value in stored.items()})

@@ -38,7 +38,7 @@ class TorchScriptBackend:
             torch.set_num_threads(threads)
         self.precision = "int8" if signature.quantized else precision
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore")  # PyTorch says that the format is old
             self._network = torch.jit.load(str(path), map_location="cpu").eval()
         self._pixels = None
         if pixels is not None:

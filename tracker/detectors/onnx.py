@@ -76,7 +76,7 @@ class OnnxDetector:
         name: str | None = None,
     ) -> None:
         self._path = Path(path)
-        self._load = {
+        self._load: dict[str, Any] = {
             "runtime": runtime,
             "threads": threads,
             "precision": "bfloat16" if precision == "bfloat16" else "float32",
@@ -143,9 +143,8 @@ class OnnxDetector:
         canvas = self._fitted(Frame("picture", 0, 0.0, image)).canvas
         pixels = read_detector_record(self._path, self.layout.kind).pixels
         planes = (canvas[..., ::-1] if pixels.red_first else canvas).astype(np.float32)
-        normalised: NDArray[np.float32] = (planes - np.array(pixels.mean, np.float32)) / np.array(
-            pixels.std, np.float32
-        )
+        mean, std = np.array(pixels.mean, np.float32), np.array(pixels.std, np.float32)
+        normalised = ((planes - mean) / std).astype(np.float32)
         return np.ascontiguousarray(normalised.transpose(2, 0, 1)[None])
 
     def _detect_together(self, fitted: list[Letterbox]) -> list[Detections]:
