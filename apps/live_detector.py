@@ -24,11 +24,8 @@ class PatientDetector:
         self._failed = failed
         self._suspects: set[str] = set()
         self.needs_images = detector.needs_images
-
-    @property
-    def description(self) -> str:
-        """What ran."""
-        return self._detector.description
+        #: what ran
+        self.description = detector.description
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Return the detections of each frame, none for those that cannot be looked at.
