@@ -55,6 +55,6 @@ class PatientDetector:
             # It is not the pictures.
             self._suspects.clear()
             raise next(iter(errors.values()))
-        for camera, error in errors.items():
-            self._failed(camera, error)
+        for camera, reason in errors.items():
+            self._failed(camera, reason)
         return [found.get(frame.camera, Detections.empty()) for frame in frames]
