@@ -211,6 +211,8 @@ def live(
             "embedding": {"rule": embedding},
             "identities": {
                 "false_match_rate": false_match_rate, "views": views, "handover": handover, "keep_history": False,
+                # A settlement holds up the pictures: half of what recordings get is settled again.
+                "remembered_tracklets": 300,
             },
             "floor": floor,
         },

@@ -24,11 +24,8 @@ class PatientDetector:
         self._failed = failed
         self._suspects: set[str] = set()
         self.needs_images = detector.needs_images
-
-    @property
-    def description(self) -> str:
-        """What ran."""
-        return self._detector.description
+        #: what ran
+        self.description = detector.description
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """Return the detections of each frame, none for those that cannot be looked at.
@@ -58,6 +55,6 @@ class PatientDetector:
             # It is not the pictures.
             self._suspects.clear()
             raise next(iter(errors.values()))
-        for camera, error in errors.items():
-            self._failed(camera, error)
+        for camera, reason in errors.items():
+            self._failed(camera, reason)
         return [found.get(frame.camera, Detections.empty()) for frame in frames]

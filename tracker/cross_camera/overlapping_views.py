@@ -30,6 +30,8 @@ MINIMUM_PLACES = 8
 MINIMUM_AGREEMENT = 2.0
 #: evidence (nats) of all its pairs together that a mapping needs
 MINIMUM_SUPPORT = 4.0
+#: where no mapping was found one is sought again with so many times the pairs, or after so many settlements
+MORE_PAIRS, PATIENCE = 1.25, 6
 
 
 class OverlappingViews:
@@ -46,6 +48,8 @@ class OverlappingViews:
         self.mappings: dict[tuple[int, int], ViewMapping] = {}
         # What tracklets that are over have in common does not change any more: by their keys, of those remembered.
         self._closed_pairs: dict[tuple[int, int], CoVisible | None] = {}
+        # (camera, camera) → how many pairs there were when a search found nothing, and settlements since then
+        self._in_vain: dict[tuple[int, int], tuple[int, int]] = {}
 
     def evidence(
         self, tracklets: Sequence[Tracklet], appearance: NDArray[np.float32], *, thorough: bool = True
@@ -79,10 +83,23 @@ class OverlappingViews:
                 continue
             cameras = (first_camera, second_camera)
             known_before = None if thorough else before.get(cameras)
+            if not thorough and known_before is None and self._hopeless(cameras, len(seen)):
+                continue
             for (first, second), value in self._between(seen, appearance, cameras, known_before).items():
                 total[first, second] = total[second, first] = value
                 known[first, second] = known[second, first] = True
         return total, known
+
+    def _hopeless(self, cameras: tuple[int, int], pairs: int) -> bool:
+        """Whether a search among so many pairs would only repeat one that has found nothing.
+
+        Most views do not overlap, and to find that out anew at every settlement would take more time than all else.
+        """
+        if cameras not in self._in_vain:
+            return False
+        then, settlements = self._in_vain[cameras]
+        self._in_vain[cameras] = (then, settlements + 1)
+        return pairs < MORE_PAIRS * then and settlements + 1 < PATIENCE
 
     def _in_common(
         self, first: Tracklet, second: Tracklet, known: dict[tuple[int, int], CoVisible | None]
@@ -119,7 +136,9 @@ class OverlappingViews:
             pairs = [list(both) for both in combinations(seeds[:6], 2)]
             best = self._consensus(seen, alike, seeds, area, [[seed] for seed in seeds] + pairs + [seeds])
         if best is None:
+            self._in_vain[cameras] = (len(seen), 0)
             return {}
+        self._in_vain.pop(cameras, None)
         used, mapping = best
         self.mappings[cameras] = mapping
         values: dict[tuple[int, int], float] = {}
