@@ -37,6 +37,10 @@ LAST_NUMBER = 2**53 - 1
 #: Numbers of people; those beyond cannot be told apart in JavaScript, nor kept in the store
 Identity = Annotated[int, Field(ge=1, le=LAST_NUMBER)]
 Moment = Annotated[float, Field(allow_inf_nan=False)]
+# Lists and not tuples: what OpenAPI says of those not all that read it understand.
+Pair = Annotated[list[int], Field(min_length=2, max_length=2)]
+Place = Annotated[list[float], Field(min_length=2, max_length=2)]
+Box = Annotated[list[float], Field(min_length=4, max_length=4)]
 Point = Annotated[list[Moment], Field(min_length=2, max_length=2)]
 
 
@@ -60,7 +64,7 @@ class CameraStatus(_Answer):
     phase: Literal["starting", "running", "stalled", "reconnecting", "ended", "failed"]
     message: str
     frame_rate: float
-    size: tuple[int, int] | None
+    size: Pair | None
     frames: int
     dropped: int
     reconnects: int
@@ -95,14 +99,14 @@ class FloorCamera(_Answer):
     """Where a camera stands, metres, and where it looks; ``None``: straight down."""
 
     name: str
-    position: tuple[float, float]
-    direction: tuple[float, float] | None
+    position: Place
+    direction: Place | None
 
 
 class FloorPlan(_Answer):
     """The floor that calibrated cameras see, metres."""
 
-    bounds: tuple[float, float, float, float]
+    bounds: Box
     cameras: list[FloorCamera]
 
 
@@ -205,7 +209,7 @@ class Person(_Answer):
 class FloorPath(_Answer):
     """Where somebody was on the floor: time, and metres."""
 
-    points: list[tuple[float, float, float]]
+    points: list[Annotated[list[float], Field(min_length=3, max_length=3)]]
 
 
 class NewIdentity(_Answer):
@@ -228,7 +232,7 @@ class SearchAnswer(_Answer):
 class SearchPerson(_Answer):
     """Somebody in the picture, and who they may be, the most like first."""
 
-    box: tuple[float, float, float, float]
+    box: Box
     answers: list[SearchAnswer]
 
 

@@ -89,7 +89,7 @@ def people_routes(engine: Engine) -> APIRouter:
         # Every so many-th, and where they are now.
         step = max(-(-len(points) // (_MOST_POINTS - 1)), 1)
         kept = [*points[::step], *(points[-1:] if len(points) % step != 1 and step > 1 else [])]
-        return FloorPath(points=[(when, x, y) for when, x, y in kept])
+        return FloorPath(points=[list(point) for point in kept])
 
     @routes.post("/api/people/{identity}/merge")
     def merge(identity: Number, request: MergeRequest) -> Person:

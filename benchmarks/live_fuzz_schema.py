@@ -60,6 +60,9 @@ def fuzz_schema(server: Server, examples: int, seed: int, progress: Callable[[in
             problem = " ".join(str(error).split())[:300]
         except BaseExceptionGroup as error:
             problem = " ".join(" ".join(str(part) for part in error.exceptions).split())[:300]
+        except schemathesis.errors.SchemathesisError as error:
+            # The description itself is wrong.
+            problem = " ".join(str(error).split())[:300]
         answers.add(599 if problem and code < 500 else code, time.perf_counter() - began, f"{what} {problem}")
 
     modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
