@@ -190,7 +190,9 @@ class Tab:
     def open(self, address: str) -> None:
         """Go to an address and wait until it is loaded."""
         self.call("Page.navigate", url=address)
-        self.wait(f"location.href.startsWith({json.dumps(address)}) && document.readyState === 'complete'", _START_SECONDS)
+        self.wait(
+            f"location.href.startsWith({json.dumps(address)}) && document.readyState === 'complete'", _START_SECONDS
+        )
 
     def resize(self, width: int, height: int, *, dark: bool = False, phone: bool = False, density: float = 1) -> None:
         """Look at it as a screen of so many CSS pixels does, with dark or light colours preferred."""
