@@ -104,7 +104,7 @@ export class Surface {
     if (links.length && !links.some(link => link.tabIndex === 0)) links[0].tabIndex = 0;
   }
 
-  /** Who walks may have gone on between pressing and releasing, or since they were aimed at: open whose box is meant. */
+  /** Open whose box is meant: who walks may have gone on since they were aimed at, or between press and release. */
   meant(event) {
     if (event.target.closest(".person")) return;
     const away = ({left, right, top, bottom}) =>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -176,7 +177,8 @@ def test_a_click_on_a_box_opens_the_card(page: Tab) -> None:
         )
         near |= set(page.run("[...document.querySelectorAll('.view .person')].map(link => link.identity)"))
         page.click(left, top)
-        if page.run("document.querySelector('#card[open]') !== null"):
+        with contextlib.suppress(AssertionError):
+            page.wait("document.querySelector('#card[open]')", 1.0)
             break
     page.wait("document.querySelector('#card[open] .sightings tbody tr')")
     assert page.run("Number(document.querySelector('#card-title .pill').textContent.slice(1))") in near
