@@ -167,7 +167,11 @@ export class PersonCard {
       picker.focus();
     });
     remove.addEventListener("click", async () => {
-      if (await erase(this.person)) this.dialog.close();
+      // Nothing more is asked about who goes.
+      const {person} = this;
+      this.gone = person.identity;
+      if (await erase(person)) this.dialog.close();
+      else this.gone = null;
     });
     place.append(merge, remove);
     return place;

@@ -4,6 +4,9 @@ import {draw, make} from "./elements.js";
 import {keyed} from "./elements.js";
 import {fullLabel} from "./format.js";
 
+/** A click beside a person by less than this is meant for them. */
+const NEAR_PIXELS = 18;
+
 /**
  * What a camera's view and the floor plan have in common.
  *
@@ -25,6 +28,8 @@ export class Surface {
     this.size = [0, 0];
     new ResizeObserver(() => this.measure()).observe(this.element);
     this.people.addEventListener("keydown", event => this.step(event));
+    this.people.addEventListener("pointerdown", event => (this.pressed = event.target.closest(".person")));
+    this.people.addEventListener("click", event => this.meant(event));
   }
 
   measure() {
@@ -97,6 +102,21 @@ export class Surface {
     );
     const links = [...this.people.children];
     if (links.length && !links.some(link => link.tabIndex === 0)) links[0].tabIndex = 0;
+  }
+
+  /** Open whose box is meant: who walks may have gone on since they were aimed at, or between press and release. */
+  meant(event) {
+    if (event.target.closest(".person")) return;
+    const away = ({left, right, top, bottom}) =>
+      Math.hypot(
+        Math.max(left - event.clientX, 0, event.clientX - right),
+        Math.max(top - event.clientY, 0, event.clientY - bottom),
+      );
+    const near = [...this.people.children]
+      .map(link => ({link, distance: away(link.getBoundingClientRect())}))
+      .filter(({distance}) => distance < NEAR_PIXELS)
+      .sort((one, other) => one.distance - other.distance);
+    (this.pressed?.isConnected ? this.pressed : near[0]?.link)?.click();
   }
 
   step(event) {
