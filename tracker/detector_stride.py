@@ -40,9 +40,8 @@ class DetectorStride:
     def __init__(self, cameras: Sequence[str], every: int | str) -> None:
         self._every = every
         self._turn = {name: number for number, name in enumerate(cameras)}
-        #: frames of each camera so far, and since it was looked at
+        #: frames of each camera so far
         self._frames = dict.fromkeys(cameras, 0)
-        self._since = dict.fromkeys(cameras, 0)
         self._looks = self._decisions = 0
         self._unsure: dict[int, frozenset[str]] = {}
 
@@ -55,13 +54,8 @@ class DetectorStride:
 
     def _looks_at(self, camera: str, unsure: bool) -> bool:
         frame, self._frames[camera] = self._frames[camera], self._frames[camera] + 1
-        if isinstance(self._every, int):
-            return frame == 0 or (frame + self._turn[camera]) % self._every == 0
-        self._since[camera] += 1
-        looks = frame == 0 or unsure or self._since[camera] >= _MOST
-        if looks:
-            self._since[camera] = 0
-        return looks
+        every = self._every if isinstance(self._every, int) else _MOST
+        return frame == 0 or (self._every == AUTO and unsure) or (frame + self._turn[camera]) % every == 0
 
     def decided(self, unsure: Collection[str]) -> None:
         """Take the cameras in which somebody is in doubt after one instant, in the order of the instants."""
