@@ -304,7 +304,8 @@ _data: tuple[Sequence[MotTruth], Sequence[MotDetections]] = ((), ())
 def _prepare_worker(truths: Sequence[MotTruth], detections: Sequence[MotDetections]) -> None:
     global _data
     # Their parent is told, too, and ends them.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     _data = truths, detections
     parent = parent_process()
     if parent is not None:
