@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 
-from apps.settings import TrackSettings
+from apps.settings import ModelSettings
 from tracker.errors import InputError
 from tracker.video.frames import Frame
 
@@ -21,7 +21,7 @@ _CONFIDENCE = 0.3
 
 
 @contextlib.contextmanager
-def crops_of_people(settings: TrackSettings) -> Iterator[Path]:
+def crops_of_people(settings: ModelSettings) -> Iterator[Path]:
     """Yield a folder with crops of the people whom the run's detector finds in its calibration pictures.
 
     Pictures that are themselves crops, as where boxes are read from files and there is no detector, are taken whole.

@@ -77,7 +77,7 @@ def _file(request: DetectorExportRequest) -> Path:
         InputError: there is none, or it is of a kind that cannot be exported.
     """
     from tracker.detectors.shipped import shipped_detector
-    from tracker.detectors.ultralytics_models import import_ultralytics, known_model_file, resolve_model
+    from tracker.detectors.yolo import import_ultralytics, known_model_file, resolve_model
 
     found = shipped_detector(request.detector) or known_model_file(request.detector)
     if found is None and request.detector.lower().endswith(".onnx"):

@@ -90,7 +90,7 @@ def _one_by_one(detect: Callable[[Sequence[Frame]], Any], pictures: Sequence[Fra
 
 
 def _with_random_weights(network: str, folder: Path) -> str:
-    from tracker.detectors.ultralytics_models import import_ultralytics, load_model
+    from tracker.detectors.yolo import import_ultralytics, load_model
 
     import_ultralytics()
     path = folder / f"{Path(network).stem}.pt"

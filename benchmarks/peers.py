@@ -173,7 +173,7 @@ class UsualStack:
             if boxes is None or boxes.id is None:
                 yield np.zeros((0, 5))
                 continue
-            yield np.column_stack([boxes.id.numpy(), boxes.xyxy.numpy()]).astype(np.float64)
+            yield np.column_stack([np.asarray(boxes.id), np.asarray(boxes.xyxy)]).astype(np.float64)
 
 
 class _EagerEncoder:

@@ -135,7 +135,7 @@ def _checked_precision(
 def _file_to_export(spec: str, device: str, offline: bool | None) -> Path | None:
     """Return the ``.pt`` file that ``spec`` means if it is to be run from an export; fetched if need be."""
     from reid_models.runtimes import accelerator_wanted
-    from tracker.detectors.ultralytics_models import (
+    from tracker.detectors.yolo import (
         import_ultralytics,
         known_model_file,
         offline_wanted,

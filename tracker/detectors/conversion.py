@@ -17,7 +17,7 @@ from reid_models.runtimes import Network, PixelInput, load_network
 from reid_models.runtimes.export_cache import ExportRefused, installed
 from tracker.detectors.letterbox import fit_centred
 from tracker.detectors.raw_outputs import Raw, difference_in_words, raw_differences
-from tracker.detectors.ultralytics_models import first_line, import_ultralytics, load_model, quiet
+from tracker.detectors.yolo import first_line, import_ultralytics, load_model, quiet
 
 __all__ = ["compare_files", "export_onnx", "export_torchscript", "pytorch_output"]
 
@@ -128,9 +128,7 @@ def pytorch_output(weights: Path) -> Raw:
 
 def _pytorch(model: Any) -> Raw:
     """Return the raw output of ultralytics' network in PyTorch, on the processor in float32."""
-    from ultralytics.utils import torch_utils
-
-    torch = torch_utils.torch
+    torch = import_ultralytics().utils.torch_utils.torch
     network = model.model.float().eval()
 
     def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -157,6 +155,4 @@ def _pictures(image_size: int) -> list[NDArray[np.uint8]]:
 
 
 def _photographs() -> list[Path]:
-    from ultralytics.utils import ASSETS
-
-    return sorted(Path(ASSETS).glob("*.jpg"))
+    return sorted(Path(import_ultralytics().utils.ASSETS).glob("*.jpg"))
