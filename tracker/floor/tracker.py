@@ -397,5 +397,4 @@ class FloorTracker:
         for field in _OF_TRACKS:
             setattr(self, field, getattr(self, field)[keep])
         self._looks.keep(keep)
-        for name in assigned:
-            assigned[name] = assigned[name][keep]
+        assigned.update({name: rows[keep] for name, rows in assigned.items()})

@@ -384,13 +384,8 @@ class SingleCameraTracker:
         if not (high > low).all():
             # narrower than float32 can tell at this distance from the origin
             np.maximum(high, np.nextafter(low, np.float32(np.inf)), out=high)
-        return Tracks(
-            ids,
-            boxes,
-            table.score[tracks].astype(np.float32),
-            table.class_number[tracks],
-            np.maximum(table.detection[tracks], -1),
-        )
+        found = np.maximum(table.detection[tracks], -1)
+        return Tracks(ids, boxes, table.score[tracks].astype(np.float32), table.class_number[tracks], found)
 
 
 def check_range(name: str, value: float, least: float, greatest: float) -> None:
