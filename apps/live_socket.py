@@ -71,7 +71,9 @@ def socket_routes(hub: Hub) -> APIRouter:
             hub.leave(page)
             for task in tasks:
                 task.cancel()
-            ends = await asyncio.gather(*tasks, return_exceptions=True)
+            # Not gather: when it is cancelled itself, what it raises no longer says by whom.
+            await asyncio.wait(tasks)
+        ends = [None if task.cancelled() else task.exception() for task in tasks]
         code = next((_code(end) for end in ends if _code(end) is not None), None)
         if code is not None:
             # To one who does not read even this cannot be said.

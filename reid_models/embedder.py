@@ -142,7 +142,7 @@ def _model_and_weights(spec: str, weights: str | os.PathLike[str] | None) -> tup
         return spec, weights
     if not spec.lower().endswith(_CHECKPOINT_SUFFIXES):
         known = [*models, "color_histogram"]
-        raise InputError(f"unknown embedder {spec!r}: {nearest_name_hint(spec, known)} Or give an ONNX file.")
+        raise InputError(f"unknown embedder {spec!r}: {nearest_name_hint(name, known)} Or give an ONNX file.")
     from reid_models.checkpoints import read_description, read_state_dict, recognize_architecture
 
     state = read_state_dict(spec)

@@ -50,7 +50,7 @@ class Runs:
             aside = 0.7 * settings.attempts_identities * (1 if float(x) < 3 else -1)
             rows.append(f"0,{frame},{identity},{identity},{float(x) + aside},{y},1.7,cam1\n")
         (folder / "floor.csv").write_text(HEADER + "".join(rows))
-        return RunReport(folder, 1, 1, {}, 2.0, 0.0, self.interrupted, ["a warning"])
+        return RunReport(folder, 1, 1, {}, 2.0, 0.0, 0.0, self.interrupted, ["a warning"])
 
 
 @pytest.fixture(autouse=True)

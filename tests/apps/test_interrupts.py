@@ -19,14 +19,14 @@ import time
 from tracker.floor.pipeline import FloorPipeline
 from tracker.pipeline import MultiCameraPipeline
 calls = []
-def slowed(step):
-    def slow(pipeline, frames):
-        calls.append(frames)
+def slowed(decide):
+    def slow(pipeline, seen):
+        calls.append(seen)
         if len(calls) == 25: print("at work", flush=True)
         time.sleep(0.015)
-        return step(pipeline, frames)
+        return decide(pipeline, seen)
     return slow
-for kind in (MultiCameraPipeline, FloorPipeline): kind.step = slowed(kind.step)
+for kind in (MultiCameraPipeline, FloorPipeline): kind.decide = slowed(kind.decide)
 """
 #: the same for the videos, which are drawn after the analysis
 SLOW_VIDEO = """

@@ -255,15 +255,15 @@ def test_a_run_that_breaks_off_keeps_earlier_results_and_saves_new_work(
 ) -> None:
     from tracker.pipeline import MultiCameraPipeline
 
-    step, calls = MultiCameraPipeline.step, []
+    decide, calls = MultiCameraPipeline.decide, []
 
-    def break_off(pipeline: MultiCameraPipeline, frames: object) -> object:
-        calls.append(frames)
+    def break_off(pipeline: MultiCameraPipeline, seen: object) -> object:
+        calls.append(seen)
         if len(calls) > 30:
             raise InputError("the embedder gave up: give it a rest")
-        return step(pipeline, frames)  # type: ignore[arg-type]
+        return decide(pipeline, seen)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(MultiCameraPipeline, "step", break_off)
+    monkeypatch.setattr(MultiCameraPipeline, "decide", break_off)
     earlier = Path(shutil.copytree(finished, tmp_path / "earlier"))
     arguments = ("track", studio.corridor, studio.hall, "--detector", studio.detections, *COLORS, "--quiet")
     assert_one_line(multicam(*arguments, "-o", earlier, "--overwrite"), "the embedder gave up: give it a rest")
