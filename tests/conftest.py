@@ -25,3 +25,10 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MULTICAM_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Ask again where real clocks, sockets and other processes take part: a busy machine can be late for anything."""
+    for item in items:
+        if item.path.name.startswith("test_live_"):
+            item.add_marker(pytest.mark.flaky(reruns=2))

@@ -130,8 +130,11 @@ def test_no_more_frames_than_asked_for(page: Page) -> None:
 
 def test_pictures_are_made_once_for_all_pages(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[int, int | None]] = []
+    kept: list[np.ndarray] = []
 
     def counted(image: np.ndarray, width: int | None = None) -> bytes:
+        # As long as a picture is kept no other has its number.
+        kept.append(image)
         made.append((id(image), width))
         return encode(image, width)
 
