@@ -173,13 +173,17 @@ def test_forty_thousand_lines_are_read_in_a_moment(tmp_path: Path) -> None:
     corners = generator.uniform(0, 1000, (40_000, 2))
     path = tmp_path / "det.txt"
     write_tracks(path, frames, np.arange(40_000), np.hstack([corners, corners + 50]), generator.random(40_000))
-    durations = []
+    durations, plain = [], []
     for _ in range(5):
         start = time.perf_counter()
         found = read_detections(path)
         durations.append(time.perf_counter() - start)
-    assert len(found) == 40_000
-    assert min(durations) < 0.15
+        start = time.perf_counter()
+        rows = [[float(field) for field in line.split(",")] for line in path.read_text().splitlines()]
+        plain.append(time.perf_counter() - start)
+    assert len(found) == len(rows) == 40_000
+    # Checked and sorted, they take about half as long as the numbers alone, one by one.
+    assert min(durations) < 2 * min(plain)
 
 
 @pytest.mark.data
