@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from apps.settings import ModelSettings, TrackSettings
+from apps.settings import ModelSettings, NetworkSettings, TrackSettings
 from tracker.detectors import create_detector
 from tracker.errors import InputError, nearest_name_hint
 from tracker.floor.entries import Entries
@@ -28,6 +28,7 @@ __all__ = [
     "class_numbers",
     "input_files",
     "on_the_floor",
+    "open_embedder",
 ]
 
 
@@ -68,24 +69,51 @@ def build_embedder(settings: ModelSettings) -> Embedder | None:
     """Return the embedder that the settings name, or ``None`` for ``"none"``."""
     if not settings.attempts_identities:
         return None
+    return open_embedder(
+        settings.embedder,
+        settings,
+        weights=settings.embedder_weights,
+        half=settings.half,
+        detector=settings.detector,
+        image_size=settings.image_size,
+        offline=settings.offline,
+    )
+
+
+def open_embedder(
+    spec: str,
+    networks: NetworkSettings,
+    *,
+    weights: str | Path | None = None,
+    half: bool = False,
+    detector: str | None = None,
+    image_size: int | None = None,
+    offline: bool = False,
+) -> Embedder:
+    """Return the embedder called ``spec``.
+
+    Args:
+        spec: as for :func:`reid_models.embedder.create_embedder`.
+        networks: what runs it.
+        weights: for a model name.
+        half: 16-bit precision where the device has it.
+        detector: finds the people in calibration pictures; ``None``, or boxes of files: they are crops of people.
+        image_size: of that detector.
+        offline: never download.
+
+    Raises:
+        InputError: it cannot be used so.
+    """
     from reid_models.embedder import create_embedder
 
+    options = {name: getattr(networks, name) for name in NetworkSettings.model_fields}
     with contextlib.ExitStack() as stack:
-        crops = None
-        if settings.calibration_images is not None:
+        if networks.calibration_images is not None:
             from apps.calibration_people import crops_of_people
 
-            crops = stack.enter_context(crops_of_people(settings))
-        return create_embedder(
-            settings.embedder,
-            weights=settings.embedder_weights,
-            device=settings.device,
-            half=settings.half,
-            runtime=settings.runtime,
-            precision=settings.precision,
-            calibration_images=crops,
-            offline=settings.offline or None,
-        )
+            crops = crops_of_people(networks, detector, image_size=image_size, offline=offline)
+            options["calibration_images"] = stack.enter_context(crops)
+        return create_embedder(spec, weights=weights, half=half, offline=offline or None, **options)
 
 
 def build_pipeline(

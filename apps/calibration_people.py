@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 
-from apps.settings import ModelSettings
+from apps.settings import NetworkSettings
 from tracker.errors import InputError
 from tracker.video.frames import Frame
 
@@ -21,10 +21,16 @@ _CONFIDENCE = 0.3
 
 
 @contextlib.contextmanager
-def crops_of_people(settings: ModelSettings) -> Iterator[Path]:
-    """Yield a folder with crops of the people whom the run's detector finds in its calibration pictures.
+def crops_of_people(
+    networks: NetworkSettings, detector: str | None, *, image_size: int | None = None, offline: bool = False
+) -> Iterator[Path]:
+    """Yield a folder with crops of the people whom a detector finds in calibration pictures.
 
-    Pictures that are themselves crops, as where boxes are read from files and there is no detector, are taken whole.
+    Args:
+        networks: with ``calibration_images``, and what runs the detector.
+        detector: ``None``, or ``mot:PATH``: there is none, and the pictures are themselves crops, taken whole.
+        image_size: of the detector.
+        offline: never download it.
 
     Raises:
         InputError: the pictures cannot be used.
@@ -32,19 +38,19 @@ def crops_of_people(settings: ModelSettings) -> Iterator[Path]:
     from reid_models.runtimes.quantization import pictures_in
     from tracker.detectors import create_detector
 
-    folder = settings.calibration_images
+    folder = networks.calibration_images
     if folder is None:
         raise InputError("--precision int8 needs --calibration-images DIR with pictures like those of the cameras")
-    if settings.detector.startswith("mot:"):
+    if detector is None or detector.startswith("mot:"):
         yield folder
         return
-    detector = create_detector(
-        settings.detector,
+    finder = create_detector(
+        detector,
         confidence=_CONFIDENCE,
-        image_size=settings.image_size,
-        device=settings.device,
-        runtime=settings.runtime,
-        offline=settings.offline or None,
+        image_size=image_size,
+        device=networks.device,
+        runtime=networks.runtime,
+        offline=offline or None,
     )
     try:
         pictures = [picture for _, picture in pictures_in(folder, "what the cameras see")]
@@ -53,7 +59,7 @@ def crops_of_people(settings: ModelSettings) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="multicam-people-") as place:
         number = 0
         for index, picture in enumerate(pictures):
-            for x1, y1, x2, y2 in detector.detect([Frame("calibration", index, 0.0, picture)])[0].boxes.astype(int):
+            for x1, y1, x2, y2 in finder.detect([Frame("calibration", index, 0.0, picture)])[0].boxes.astype(int):
                 if x2 - x1 >= _LEAST_WIDTH and y2 - y1 >= _LEAST_HEIGHT:
                     cv2.imwrite(str(Path(place) / f"{number:05d}.png"), picture[y1:y2, x1:x2])
                     number += 1

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from apps.interrupts import StopRequest
 from apps.output_folder import OutputFolder
-from apps.settings import ROOM_DETECTOR, ROOM_EMBEDDER, OutputSettings, TrackSettings
+from apps.settings import ROOM_DETECTOR, ROOM_EMBEDDER, NetworkSettings, OutputSettings, TrackSettings
 from apps.simulate import RoomSettings, render_room
 from apps.validation import checked
 
@@ -32,12 +32,13 @@ _SHOWN = ("MOTA", "IDF1", "HOTA")
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """What to show: the room, what finds its people, and what tells them apart."""
+    """What to show: the room, what finds its people, what tells them apart, and what runs both."""
 
     room: RoomSettings
     detector: str = ROOM_DETECTOR
     embedder: str = ROOM_EMBEDDER
     embedder_weights: Path | None = None
+    networks: NetworkSettings = field(default_factory=NetworkSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,13 @@ class DemoReport:
         folder: where everything lies.
         scores: embedder → its scores, the one asked for first; empty when interrupted.
         interrupted: whether somebody ended it before all frames were tracked.
+        models: what found people and what told them apart, each with its runtime and precision.
     """
 
     folder: Path
     scores: Mapping[str, RoomScores]
     interrupted: bool
+    models: tuple[str, ...] = ()
 
     @property
     def mosaic(self) -> Path:
@@ -117,11 +120,11 @@ def run_demo(
             })  # fmt: skip
             interrupted = run_track(again, OutputSettings(folder=results[_MOTION], video=False, quiet=True)).interrupted
         if interrupted:
-            return DemoReport(folder.path, {}, True)
-        scores = _score(settings, simulation, results, folder)
+            return DemoReport(folder.path, {}, True, tracked.models)
+        scores = _score(settings, simulation, results, folder, tracked.models)
         with stop.shielded():
             folder.publish()
-    return DemoReport(folder.path, scores, False)
+    return DemoReport(folder.path, scores, False, tracked.models)
 
 
 def _track_settings(settings: DemoSettings, room: Path, embedder: str) -> TrackSettings:
@@ -132,6 +135,7 @@ def _track_settings(settings: DemoSettings, room: Path, embedder: str) -> TrackS
         embedder=embedder,
         embedder_weights=None if embedder == _MOTION else settings.embedder_weights,
         seed=settings.room.seed,
+        **settings.networks.model_dump(),
     )
 
 
@@ -153,7 +157,11 @@ def _without_detections(simulation: Simulation, folder: Path) -> Path:
 
 
 def _score(
-    settings: DemoSettings, simulation: Simulation, results: Mapping[str, Path], folder: OutputFolder
+    settings: DemoSettings,
+    simulation: Simulation,
+    results: Mapping[str, Path],
+    folder: OutputFolder,
+    models: Sequence[str],
 ) -> dict[str, RoomScores]:
     from benchmarks.report import make_report, write_json
     from benchmarks.room_scores import ALL_CAMERAS, score_room
@@ -174,6 +182,8 @@ def _score(
         "frames": simulation.frames,
         "frame_rate": simulation.frame_rate,
         "detector": settings.detector,
+        **settings.networks.model_dump(mode="json"),
+        "models": list(models),
         "tracker": _track_settings(settings, simulation.folder, _MOTION).pipeline.tracker,
         "engines": dict(first.engines),
     }

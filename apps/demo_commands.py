@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from apps.network_options import MODELS, NetworkOptions
+from apps.option_groups import with_option_groups
+
 __all__ = ["demo", "simulate"]
 
 _SCENE = "Room"
-_MODELS = "Models"
 _OUTPUT = "Output"
 
 _Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.", rich_help_panel=_OUTPUT)]
@@ -29,6 +31,7 @@ _Workers = Annotated[
 ]
 
 
+@with_option_groups
 def demo(
     output: _Output,
     # Five people, who walk, meet, and sit on the sofa and at the table.
@@ -40,18 +43,20 @@ def demo(
     workers: _Workers = None,
     detector: Annotated[
         str,
-        typer.Option(help="As for track; simulated: boxes made from the truth, with errors.", rich_help_panel=_MODELS),
+        typer.Option(help="As for track; simulated: boxes made from the truth, with errors.", rich_help_panel=MODELS),
     ] = "yolo11n_room",
     embedder: Annotated[
         str,
         typer.Option(
             help="A model name, NAME:WEIGHTS, an .onnx file, color_histogram, or none.",
-            rich_help_panel=_MODELS,
+            rich_help_panel=MODELS,
         ),
     ] = "osnet_x0_25:room",
     embedder_weights: Annotated[
-        Path | None, typer.Option(help="Checkpoint of the embedder.", rich_help_panel=_MODELS)
+        Path | None, typer.Option(help="Checkpoint of the embedder.", rich_help_panel=MODELS)
     ] = None,
+    *,
+    networks: NetworkOptions,
     show: Annotated[
         bool, typer.Option("--open", help="Open the mosaic in the system's viewer.", rich_help_panel=_OUTPUT)
     ] = False,
@@ -65,15 +70,19 @@ def demo(
     from apps.simulate import RoomSettings
 
     settings = DemoSettings(
-        RoomSettings(seed, seconds, cameras, people, at_once, workers), detector, embedder, embedder_weights
-    )
+        RoomSettings(seed, seconds, cameras, people, at_once, workers), detector, embedder, embedder_weights,
+        networks.settings(),
+    )  # fmt: skip
     report = run_demo(settings, output, overwrite=overwrite, console=None if quiet else Console(stderr=True))
     if report.interrupted:
         if not quiet:
             print(f"Interrupted: no scores; what was done is in {report.folder}")
         raise typer.Exit(130)
     if not quiet:
+        from apps.summary import run_by
+
         print_scores(report.scores, Console())
+        print(run_by(report.models))
     if show:
         from apps.viewer import open_file
 

@@ -14,6 +14,17 @@ from apps.evaluate_aicity import aicity
 from apps.evaluate_all import all_protocols
 from apps.evaluate_lab import lab
 from apps.evaluate_mot16 import mot16
+from apps.evaluation_options import (
+    DATA,
+    OUTPUT,
+    PROTOCOL,
+    FloorSettingOption,
+    Gates,
+    Json,
+    Overwrite,
+    Quiet,
+    Report,
+)
 from apps.interrupts import stoppable
 
 if TYPE_CHECKING:
@@ -29,51 +40,32 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_DATA = "Data"
-_PROTOCOL = "Protocol"
-_OUTPUT = "Output"
-
 _Root = Annotated[
     Path,
     typer.Option(
         "--root",
         envvar="MULTICAM_DATA",
         help="Folder of the data, or one that has it as cmc, wildtrack or data/….",
-        rich_help_panel=_DATA,
-    ),
-]
-_Gates = Annotated[
-    list[float] | None,
-    typer.Option(
-        "--gate",
-        help="Metres up to which a result may stand for a person; 1 and 0.5 by default. Repeatable; the first is that "
-        "of MOTP and counts.",
-        rich_help_panel=_PROTOCOL,
+        rich_help_panel=DATA,
     ),
 ]
 _Runs = Annotated[
     int,
     typer.Option(
         help="Of each sequence, every one with other noise on the boxes; 1 takes them as they are.",
-        rich_help_panel=_PROTOCOL,
+        rich_help_panel=PROTOCOL,
     ),
 ]
 _Jitter = Annotated[
-    float, typer.Option(help="Noise of the boxes' sides in several runs, pixels.", rich_help_panel=_PROTOCOL)
+    float, typer.Option(help="Noise of the boxes' sides in several runs, pixels.", rich_help_panel=PROTOCOL)
 ]
-_Seed = Annotated[int, typer.Option(help="Of the first run's noise; the others count on.", rich_help_panel=_PROTOCOL)]
+_Seed = Annotated[int, typer.Option(help="Of the first run's noise; the others count on.", rich_help_panel=PROTOCOL)]
 _Online = Annotated[
     bool,
     typer.Option(
         "--online",
         help="Score what was known at each instant; else the run is looked at again from its end.",
-        rich_help_panel=_PROTOCOL,
-    ),
-]
-_Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--setting", metavar="NAME=VALUE", help="A setting of the floor tracker; repeatable.", rich_help_panel=_PROTOCOL
+        rich_help_panel=PROTOCOL,
     ),
 ]
 _Output = Annotated[
@@ -83,23 +75,9 @@ _Output = Annotated[
         "-o",
         help="Folder for report.json, report.md and the first run's tracks: tracks/NAME.txt, lines of frame,id,x,y "
         "in metres.",
-        rich_help_panel=_OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
-_Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace the results of an earlier run.", rich_help_panel=_OUTPUT)
-]
-_Json = Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.", rich_help_panel=_OUTPUT)]
-_Report = Annotated[
-    Path | None,
-    typer.Option(
-        "--report",
-        metavar="DIR",
-        help="Folder for report.json, report.md and report.html, a page with pictures.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,23 +112,23 @@ def cmc(
             "--sequences",
             "--sequence",
             help="Names, with commas or repeatable; all that have a truth by default.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = None,
     detections: Annotated[
-        str, typer.Option(help="Whose boxes: frcnn, fairmot or cstrack.", rich_help_panel=_DATA)
+        str, typer.Option(help="Whose boxes: frcnn, fairmot or cstrack.", rich_help_panel=DATA)
     ] = "frcnn",
-    gate: _Gates = None,
+    gate: Gates = None,
     runs: _Runs = 6,
     jitter: _Jitter = 0.1,
     seed: _Seed = 0,
-    setting: _Settings = None,
+    setting: FloorSettingOption = None,
     online: _Online = False,
     output: _Output = None,
-    overwrite: _Overwrite = False,
-    json: _Json = None,
-    report: _Report = None,
-    quiet: _Quiet = False,
+    overwrite: Overwrite = False,
+    json: Json = None,
+    report: Report = None,
+    quiet: Quiet = False,
 ) -> None:
     """CMC: a room before four cameras, from published detectors' boxes; beside the authors' published estimates."""
     names = [name.strip() for given in sequences or [] for name in given.split(",") if name.strip()]
@@ -175,24 +153,24 @@ def wildtrack(
         list[str] | None,
         typer.Option(
             help="easy, medium, hard, or a file of the same columns; repeatable, all three by default.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = None,
     frames: Annotated[
         str | None,
-        typer.Option(metavar="A-B", help="First and last; all by default.", rich_help_panel=_DATA),
+        typer.Option(metavar="A-B", help="First and last; all by default.", rich_help_panel=DATA),
     ] = None,
-    gate: _Gates = None,
+    gate: Gates = None,
     runs: _Runs = 1,
     jitter: _Jitter = 0.1,
     seed: _Seed = 0,
-    setting: _Settings = None,
+    setting: FloorSettingOption = None,
     online: _Online = False,
     output: _Output = None,
-    overwrite: _Overwrite = False,
-    json: _Json = None,
-    report: _Report = None,
-    quiet: _Quiet = False,
+    overwrite: Overwrite = False,
+    json: Json = None,
+    report: Report = None,
+    quiet: Quiet = False,
 ) -> None:
     """WILDTRACK: a square before seven cameras, from simulated boxes; beside what perfect identities would reach."""
     given = list(detections or ("easy", "medium", "hard"))

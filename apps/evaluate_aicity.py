@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from apps.evaluation_options import DATA, OUTPUT, Json, Quiet, Report
+
 if TYPE_CHECKING:
     from benchmarks.metrics import PairedFrames
     from tracker.storage.aicity_files import AiCityRows
 
 __all__ = ["aicity"]
 
-_DATA = "Data"
-_OUTPUT = "Output"
 _TITLE = "AI City: people on the floor"
 
 
@@ -26,32 +26,27 @@ def aicity(
             "--ground-truth",
             "--gt",
             help="Text of camera, id, frame, x, y, width, height, world x, world y, separated by blanks; gzip too.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ],
     results: Annotated[
         Path,
-        typer.Option(help="The same of a tracker; multicam track --format aicity writes it.", rich_help_panel=_DATA),
+        typer.Option(help="The same of a tracker; multicam track --format aicity writes it.", rich_help_panel=DATA),
     ],
     scenes: Annotated[
         Path,
         typer.Option(
             metavar="MAP.json",
             help="Which cameras make up which scene: a list of scene_name and camera_ids.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ],
     name: Annotated[
-        str | None, typer.Option(help="Of the row; the file's name by default.", rich_help_panel=_OUTPUT)
+        str | None, typer.Option(help="Of the row; the file's name by default.", rich_help_panel=OUTPUT)
     ] = None,
-    json: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures as JSON.", rich_help_panel=_OUTPUT)
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder for report.json, report.md and report.html.", rich_help_panel=_OUTPUT),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)] = False,
+    json: Json = None,
+    report: Report = None,
+    quiet: Quiet = False,
 ) -> None:
     """AI City 2024, many cameras: HOTA on the floor of each scene, and the mean over the scenes."""
     from rich.console import Console

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from apps.evaluation_options import DATA, OUTPUT, Quiet
+from apps.network_options import NetworkOptions
+from apps.option_groups import with_option_groups
+
 if TYPE_CHECKING:
     from apps.notices import Notices
 
 __all__ = ["PROTOCOLS", "Protocol", "all_protocols", "found_data"]
 
-_DATA = "Data"
-_OUTPUT = "Output"
 _INTERRUPTED = 130
 
 
@@ -31,6 +33,7 @@ class Protocol:
         needs: what such a folder has, as patterns, all of them.
         options: returns the options for a folder; the second argument asks for a subset.
         sequence: what the only sequence is called, where the command would name all alike.
+        has_networks: the command takes the options of :class:`apps.network_options.NetworkOptions`, and uses them.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Protocol:
     needs: tuple[str, ...]
     options: Callable[[Path, bool], list[str]]
     sequence: str | None = None
+    has_networks: bool = False
 
 
 def _places(name: str) -> tuple[str, ...]:
@@ -101,7 +105,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
     Protocol("mot17-frcnn-offline", _MOT, _MOT17, _TRUTH, _mot_offline),
     Protocol("cmc", ("evaluate", "cmc"), _places("cmc"), ("*/gt_world.txt",), _cmc),
     Protocol("wildtrack", ("evaluate", "wildtrack"), _places("wildtrack"), ("positions.csv*",), _wildtrack),
-    Protocol("lab", ("evaluate", "lab"), _places("lab"), ("**/cameras.yaml",), _lab),
+    Protocol("lab", ("evaluate", "lab"), _places("lab"), ("**/cameras.yaml",), _lab, has_networks=True),
     Protocol(
         "aicity",
         ("evaluate", "aicity"),
@@ -131,21 +135,24 @@ def found_data(root: Path) -> tuple[list[tuple[Protocol, Path]], list[Protocol]]
     return [*found, *reid], missing
 
 
+@with_option_groups
 def all_protocols(
     root: Annotated[
         Path,
         typer.Option(
             envvar="MULTICAM_DATA",
             help="Folder with mot16, mot17-frcnn, cmc, wildtrack, lab, aicity and reid, or with these in data.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ],
     only: Annotated[
-        list[str] | None, typer.Option(help="Only this protocol; repeatable.", rich_help_panel=_DATA)
+        list[str] | None, typer.Option(help="Only this protocol; repeatable.", rich_help_panel=DATA)
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A few frames or sequences of each, to see that all works.")
     ] = False,
+    *,
+    networks: NetworkOptions,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -153,10 +160,10 @@ def all_protocols(
             "-o",
             help="Folder for NAME.json and NAME.md; benchmarks/results by default, from which "
             "python -m benchmarks.results_tables makes the tables of README and docs.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run every protocol whose data is there; say which are missing; write the figures of each."""
     from rich.console import Console
@@ -168,6 +175,7 @@ def all_protocols(
 
     if quick and output is None:
         raise InputError("--quick would replace the figures of full runs in benchmarks/results: give --output DIR")
+    networks.settings()
     if not root.is_dir():
         raise InputError(f"no folder {root}; give the one that holds the data")
     folder = output or Path(benchmarks.__file__).parent / "results"
@@ -182,7 +190,7 @@ def all_protocols(
     failed = [
         protocol.name
         for protocol, place in found
-        if not _run(protocol, place, root.resolve(), folder, quick, notices, quiet)
+        if not _run(protocol, place, root.resolve(), folder, quick, networks, notices, quiet)
     ]
     if failed:
         raise InputError(f"could not be evaluated: {', '.join(failed)}; the others are in {folder}")
@@ -213,7 +221,16 @@ def _reid_protocols(root: Path) -> list[tuple[Protocol, Path]]:
     ]
 
 
-def _run(protocol: Protocol, place: Path, root: Path, folder: Path, quick: bool, notices: Notices, quiet: bool) -> bool:
+def _run(
+    protocol: Protocol,
+    place: Path,
+    root: Path,
+    folder: Path,
+    quick: bool,
+    networks: NetworkOptions,
+    notices: Notices,
+    quiet: bool,
+) -> bool:
     """Run one protocol and write its files; return whether that went well."""
     from apps.cli import app
     from benchmarks.report_files import read_report, report_files
@@ -223,7 +240,13 @@ def _run(protocol: Protocol, place: Path, root: Path, folder: Path, quick: bool,
         written = Path(temporary) / "report.json"
         notices.say(f"{protocol.name}: multicam {command}")
         try:
-            options = [*protocol.options(place, quick), "--json", str(written), *(["--quiet"] if quiet else [])]
+            options = [
+                *protocol.options(place, quick),
+                *(networks.arguments() if protocol.has_networks else []),
+                "--json",
+                str(written),
+                *(["--quiet"] if quiet else []),
+            ]
             code = app([*protocol.command, *options], standalone_mode=False)
         except Exception as error:
             # What a person can mend is said, and the others go on.

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from apps.evaluation_options import DATA, OUTPUT, FloorSettingOption, Gates, Json, Overwrite, Quiet, Report
+from apps.network_options import MODELS, NetworkOptions
+from apps.option_groups import with_option_groups
+
 if TYPE_CHECKING:
     from apps.lab_runs import LabWork
+    from apps.settings import NetworkSettings
     from apps.simulate import RoomSettings
     from benchmarks.lab_scores import LabScores
     from benchmarks.lab_sequence import LabSequence
     from tracker.floor.settings import FloorSettings
 
 __all__ = ["lab"]
-
-_DATA = "Data"
-_MODELS = "Models"
-_PROTOCOL = "Protocol"
-_OUTPUT = "Output"
 
 _TITLE = "LAB: a room before calibrated cameras"
 _MOTION = "none"
@@ -40,7 +40,7 @@ class _Request:
     detector: str
     detections: str | None
     embedders: tuple[str, ...]
-    device: str
+    networks: NetworkSettings
     gates: tuple[float, ...]
     settings: tuple[str, ...]
     output: Path | None
@@ -50,6 +50,7 @@ class _Request:
     quiet: bool
 
 
+@with_option_groups
 def lab(
     context: typer.Context,
     root: Annotated[
@@ -57,7 +58,7 @@ def lab(
         typer.Option(
             envvar="MULTICAM_DATA",
             help="Folder of a sequence or of several, or one that has them as lab or data/lab.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = None,
     simulate: Annotated[
@@ -65,28 +66,26 @@ def lab(
         typer.Option(
             metavar="SEED",
             help="Render and evaluate our own room instead; repeatable. Seeds 0 to 999.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = None,
-    minutes: Annotated[float, typer.Option(help="Of each simulated room.", rich_help_panel=_DATA)] = 12.5,
-    people: Annotated[int, typer.Option(help="Who may come into a simulated room.", rich_help_panel=_DATA)] = 20,
-    at_once: Annotated[int, typer.Option(help="How many may be in it together, at most 7.", rich_help_panel=_DATA)] = 7,
+    minutes: Annotated[float, typer.Option(help="Of each simulated room.", rich_help_panel=DATA)] = 12.5,
+    people: Annotated[int, typer.Option(help="Who may come into a simulated room.", rich_help_panel=DATA)] = 20,
+    at_once: Annotated[int, typer.Option(help="How many may be in it together, at most 7.", rich_help_panel=DATA)] = 7,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that render; by default one per core.", rich_help_panel=_DATA)
+        int | None, typer.Option(help="Processes that render; by default one per core.", rich_help_panel=DATA)
     ] = None,
     work: Annotated[
         Path | None,
         typer.Option(
             help="Folder for rooms, detections and tracks, kept: what is complete and was made from the same is not "
             "made again. By default a temporary one.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = None,
     detector: Annotated[
         str | None,
-        typer.Option(
-            help="As for track; yolo26n.pt by default, with --simulate yolo11n_room.", rich_help_panel=_MODELS
-        ),
+        typer.Option(help="As for track; yolo26n.pt by default, with --simulate yolo11n_room.", rich_help_panel=MODELS),
     ] = None,
     detections: Annotated[
         str | None,
@@ -94,7 +93,7 @@ def lab(
             metavar="PATH",
             help="MOTChallenge text instead of a detector: a file, a folder with NAME.txt of each camera (or with a "
             "folder for each sequence), or own: detections/NAME.txt of the sequence.",
-            rich_help_panel=_MODELS,
+            rich_help_panel=MODELS,
         ),
     ] = None,
     embedder: Annotated[
@@ -102,48 +101,26 @@ def lab(
         typer.Option(
             help="As for track; repeatable. Motion alone (none) is always there. osnet_x0_25 by default, with "
             "--simulate osnet_x0_25:room.",
-            rich_help_panel=_MODELS,
+            rich_help_panel=MODELS,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda:0, …", rich_help_panel=_MODELS)] = "auto",
-    gate: Annotated[
-        list[float] | None,
-        typer.Option(
-            help="Metres up to which a result may stand for a person; 1 and 0.5 by default. Repeatable; the first is "
-            "that of MOTP and counts.",
-            rich_help_panel=_PROTOCOL,
-        ),
-    ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE", help="A setting of the floor tracker; repeatable.", rich_help_panel=_PROTOCOL
-        ),
-    ] = None,
+    *,
+    networks: NetworkOptions,
+    gate: Gates = None,
+    setting: FloorSettingOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
             help="Folder for report.json, report.md and tracks/SEQUENCE/EMBEDDER.txt, lines of frame,id,x,y in metres.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the results of an earlier run.", rich_help_panel=_OUTPUT)
-    ] = False,
-    json: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures as JSON.", rich_help_panel=_OUTPUT)
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Folder for report.json, report.md and report.html, a page with pictures.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)] = False,
+    overwrite: Overwrite = False,
+    json: Json = None,
+    report: Report = None,
+    quiet: Quiet = False,
 ) -> None:
     """LAB: a room before calibrated cameras, by motion alone and with embedders; beside the paper of Robust-ReID."""
     from apps.settings import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, ROOM_DETECTOR, ROOM_EMBEDDER
@@ -172,7 +149,7 @@ def lab(
         detector=detector or (ROOM_DETECTOR if seeds else DEFAULT_DETECTOR),
         detections=detections,
         embedders=tuple(dict.fromkeys([_MOTION, *(name for name in embedders if name.lower() != _MOTION)])),
-        device=device,
+        networks=networks.settings(),
         gates=tuple(gate or ()),
         settings=tuple(setting or ()),
         output=output,
@@ -221,7 +198,7 @@ def _evaluate(request: _Request) -> None:
         if place is None:
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="multicam-lab-")))
         work = LabWork(
-            place.expanduser().absolute(), request.detector, request.detections, request.device, settings,
+            place.expanduser().absolute(), request.detector, request.detections, request.networks, settings,
             stop, notices, console,
         )  # fmt: skip
         sequences = [] if request.root is None else lab_sequences(request.root)
@@ -235,10 +212,11 @@ def _evaluate(request: _Request) -> None:
             details = None if request.report is None else _details(sequences, scores, gates, bars.of("pictures"))
         rows = [score.row for found in scores.values() for score in found.values()]
         rows += mean_rows(rows)
-        described = _described(request, sequences, gates, settings, scores)
+        models = work.models(runs)
+        described = _described(request, sequences, gates, settings, scores, models)
         report = make_report("lab", described, [*rows, *PAPER_ROWS])
         tables = lab_tables(rows, PAPER_ROWS, gates)
-        remarks = _remarks(request, gates, report["machine"])
+        remarks = _remarks(request, gates, report["machine"], models)
         with stop.shielded():
             if folder is not None:
                 parts = [f"## {title}\n\n{markdown_table(header, lines)}" for title, header, lines in tables]
@@ -316,6 +294,7 @@ def _described(
     gates: Sequence[float],
     settings: FloorSettings,
     scores: Mapping[str, Mapping[str, LabScores]],
+    models: Sequence[str],
 ) -> dict[str, Any]:
     on_floor = [sequence for sequence in sequences if sequence.world is not None]
     simulated = [dataclasses.asdict(room) for room in request.rooms]
@@ -333,7 +312,8 @@ def _described(
         "detector": request.detector if request.detections is None else None,
         "detections": request.detections,
         "embedders": list(request.embedders),
-        "device": request.device,
+        **request.networks.model_dump(mode="json"),
+        "models": list(models),
         "gates": list(gates),
         "tracker": settings.model_dump(mode="json"),
         "engines": {
@@ -342,7 +322,9 @@ def _described(
     }
 
 
-def _remarks(request: _Request, gates: Sequence[float], machine: Mapping[str, Any]) -> str:
+def _remarks(request: _Request, gates: Sequence[float], machine: Mapping[str, Any], models: Sequence[str]) -> str:
+    from apps.summary import run_by
+
     boxes = f"detections of {request.detector}" if request.detections is None else f"detections {request.detections}"
     changed = f" Settings: {', '.join(request.settings)}." if request.settings else ""
     return (
@@ -350,4 +332,5 @@ def _remarks(request: _Request, gates: Sequence[float], machine: Mapping[str, An
         "frames/s without detection, the frames of all cameras at an instant counted as one. The paper's rows are of "
         "the real LAB sequence and its authors' own tracker, for orientation: it does not say how far a match may be."
         f"{changed} {machine['processor']}, {machine['cores_usable']} of {machine['cores']} cores."
+        f"{f' {run_by(models)}' if models else ''}"
     )

@@ -5,34 +5,34 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from apps.evaluation_options import DATA, OUTPUT, Json, Quiet, Report
+from apps.mot_data import MotData
+from apps.network_options import MODELS, NetworkOptions
+from apps.option_groups import with_option_groups
+
+if TYPE_CHECKING:
+    from apps.settings import NetworkSettings
+
 __all__ = ["MotRequest", "mot16"]
 
-_DATA = "Data"
-_MODELS = "Models"
 _TRACKING = "Tracking"
-_OUTPUT = "Output"
 
 
 @dataclass(frozen=True, slots=True)
 class MotRequest:
     """What is asked for; see the options of :func:`mot16`."""
 
-    root: Path
-    sequences: tuple[str, ...]
-    detections: str | None
-    confidence: float | None
-    iou: float | None
-    margins: str | None
+    data: MotData
+    networks: NetworkSettings
     trackers: tuple[str, ...]
     parameter_files: tuple[Path, ...]
     tracker_options: tuple[str, ...]
     offline: bool
     embedders: tuple[str, ...]
-    device: str
     results: Path | None
     oracle: bool
     failures: bool
@@ -45,48 +45,11 @@ class MotRequest:
     quiet: bool
 
 
+@with_option_groups
 def mot16(
-    root: Annotated[
-        Path,
-        typer.Option(
-            envvar="MULTICAM_DATA",
-            help="Folder of MOTChallenge sequences (MOT15, 16, 17, 20, DanceTrack), as distributed or flat, one "
-            "sequence, or a folder that has them as train, mot16 or data/mot16.",
-            rich_help_panel=_DATA,
-        ),
-    ],
-    sequences: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--sequences",
-            "--sequence",
-            help="Names or numbers (02,05), with commas or repeatable; all that have a truth by default.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    detections: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|PATH",
-            help="Whose boxes: dpm, frcnn, sdp, a file, a folder with SEQ.txt, or, with images, a detector as for "
-            "track. By default those that come with the sequences.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    confidence: Annotated[
-        float | None, typer.Option(help="Boxes need a higher score, in the file's units.", rich_help_panel=_DATA)
-    ] = None,
-    iou: Annotated[
-        float | None, typer.Option(help="Of boxes that overlap by more, the best stays.", rich_help_panel=_DATA)
-    ] = None,
-    margins: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SLOPE,CENTRE",
-            help="Make scores of margins (DPM's): 1 / (1 + exp(-SLOPE (score - CENTRE))).",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
+    *,
+    data: MotData,
+    networks: NetworkOptions,
     tracker: Annotated[
         list[str] | None,
         typer.Option(help="As for track, or all; repeatable. bytetrack by default.", rich_help_panel=_TRACKING),
@@ -116,14 +79,13 @@ def mot16(
         list[str] | None,
         typer.Option(
             help="As for track; repeatable, a row each. Needs images; motion alone by default.",
-            rich_help_panel=_MODELS,
+            rich_help_panel=MODELS,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda:0, …", rich_help_panel=_MODELS)] = "auto",
     results: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Score ready results, SEQ.txt of each, instead of tracking.", rich_help_panel=_DATA
+            metavar="DIR", help="Score ready results, SEQ.txt of each, instead of tracking.", rich_help_panel=DATA
         ),
     ] = None,
     oracle: Annotated[
@@ -137,13 +99,13 @@ def mot16(
         typer.Option(
             "--failures",
             help="List the worst identity switches and misses, with the costs that led there.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     crops: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="With --failures and images: a picture of each failure.", rich_help_panel=_OUTPUT
+            metavar="DIR", help="With --failures and images: a picture of each failure.", rich_help_panel=OUTPUT
         ),
     ] = None,
     workers: Annotated[
@@ -152,38 +114,25 @@ def mot16(
     ] = None,
     save_results: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write ROW/SEQ.txt in the official format.", rich_help_panel=_OUTPUT),
+        typer.Option(metavar="DIR", help="Write ROW/SEQ.txt in the official format.", rich_help_panel=OUTPUT),
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace results and pictures of an earlier run.", rich_help_panel=_OUTPUT),
+        typer.Option("--overwrite", help="Replace results and pictures of an earlier run.", rich_help_panel=OUTPUT),
     ] = False,
-    json: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures as JSON.", rich_help_panel=_OUTPUT)
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Write report.json, report.md and a page with plots, report.html.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)] = False,
-) -> None:  # fmt: skip
+    json: Json = None,
+    report: Report = None,
+    quiet: Quiet = False,
+) -> None:
     """MOTChallenge: trackers of one camera on public or own boxes, scored by motmetrics and by TrackEval."""
     request = MotRequest(
-        root=root,
-        sequences=tuple(name for given in sequences or [] for name in given.split(",")),
-        detections=detections,
-        confidence=confidence,
-        iou=iou,
-        margins=margins,
+        data=data,
+        networks=networks.settings(),
         trackers=tuple(dict.fromkeys(tracker or ())),
         parameter_files=tuple(tracker_parameters or ()),
         tracker_options=tuple(tracker_option or ()),
         offline=offline,
         embedders=tuple(dict.fromkeys(embedder or ())),
-        device=device,
         results=results,
         oracle=oracle,
         failures=failures,
@@ -217,8 +166,8 @@ def _evaluate(request: MotRequest) -> None:
         for remark in plan.remarks:
             notices.say(remark)
         with StepBars(request.quiet) as bars:
-            outcomes = finished_rows(plan, request, bars.of("tracked and scored"), bars.of("images"))
-        outputs.take(plan, outcomes)
+            outcomes, models = finished_rows(plan, request, bars.of("tracked and scored"), bars.of("images"))
+        outputs.take(plan, outcomes, models)
         with stop.shielded():
             outputs.write(notices.warnings)
     if request.quiet:

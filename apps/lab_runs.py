@@ -13,7 +13,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,9 +27,10 @@ from apps.build import build_detector, build_embedder, input_files
 from apps.interrupts import StopRequest
 from apps.kept_results import KeptResult, code_fingerprint, file_stamps
 from apps.notices import Notices
-from apps.output_folder import OutputFolder
+from apps.output_folder import RUN_RECORD, OutputFolder
 from apps.progress import CameraProgress
-from apps.settings import OutputSettings, TrackSettings
+from apps.run_record import write_run_record
+from apps.settings import NetworkSettings, OutputSettings, TrackSettings
 from apps.simulate import RoomSettings, render_room
 from apps.track import run_track
 from apps.validation import checked
@@ -68,7 +70,7 @@ class LabWork:
         detector: as for ``multicam track``; not asked if there are ``detections``.
         detections: MOTChallenge text: a file, a folder with ``NAME.txt`` of each camera, or with such a folder for each
             sequence, or :data:`OWN_DETECTIONS`.
-        device: for detector and embedder.
+        networks: what runs detector and embedders.
         floor: settings of the floor tracker.
         stop: keeps an interrupt from coming between two files that belong together.
         notices: where a person is told what is done.
@@ -78,7 +80,7 @@ class LabWork:
     folder: Path
     detector: str
     detections: str | None
-    device: str
+    networks: NetworkSettings
     floor: FloorSettings
     stop: StopRequest
     notices: Notices
@@ -147,7 +149,8 @@ class LabWork:
         """
         settings = self._settings(self._cameras(sequence), self.detector, "none")
         folder = self._place(sequence) / "detections" / file_name(self.detector)
-        wanted = {name: getattr(settings, name) for name in ("detector", "confidence", "iou", "classes", "device")}
+        wanted = {name: getattr(settings, name) for name in ("detector", "confidence", "iou", "classes")}
+        wanted |= self.networks.model_dump(mode="json")
         kept = KeptResult(folder, {**wanted, "multicam": version("multicam-tracker"), "files": self._files(settings)})
         if kept.is_complete:
             self.notices.say(f"{sequence.name}: detected with {self.detector} before")
@@ -182,8 +185,26 @@ class LabWork:
         self.notices.warnings += [f"{sequence.name}, {what}: {warning}" for warning in report.warnings]
         return folder
 
+    def models(self, runs: Mapping[str, Mapping[str, Path]]) -> list[str]:
+        """Return what detected and embedded, each with its runtime and precision, as the runs' records say.
+
+        Args:
+            runs: sequence → embedder → folder of ``multicam track``.
+        """
+        records = [folder / RUN_RECORD for found in runs.values() for folder in found.values()]
+        if self.detections is None:
+            detected = f"detections/{file_name(self.detector)}/{RUN_RECORD}"
+            records = [*(self._place_of(name) / detected for name in runs), *records]
+        known = [json.loads(path.read_text("utf-8")) for path in records]
+        named = [record.get(kind) for record in known for kind in ("detector", "embedder")]
+        # Boxes that were read from files were found before.
+        return list(dict.fromkeys(name for name in named if name and not name.startswith("mot:")))
+
+    def _place_of(self, sequence: str) -> Path:
+        return self.folder / "runs" / file_name(sequence)
+
     def _place(self, sequence: LabSequence) -> Path:
-        return self.folder / "runs" / file_name(sequence.name)
+        return self._place_of(sequence.name)
 
     def _settings(self, cameras: Path, detector: str, embedder: str) -> TrackSettings:
         return checked(
@@ -191,7 +212,7 @@ class LabWork:
             sources=[str(cameras)],
             detector=detector,
             embedder=embedder,
-            device=self.device,
+            **self.networks.model_dump(),
             pipeline={"floor_settings": self.floor},
         )
 
@@ -237,5 +258,6 @@ class LabWork:
                     self.notices.warn(warning)
             for name, number in numbers.items():
                 write_detections(output.file(f"{name}.txt"), spool, number)
+            write_run_record(output, {"command": "evaluate lab", "detector": detector.description})
         with self.stop.shielded():
             output.publish()

@@ -14,6 +14,7 @@ from apps.interrupts import StopRequest
 from apps.live_engine import LiveEngine
 from apps.live_settings import LiveSettings
 from apps.notices import Notices
+from apps.summary import run_by
 from tracker.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def run_live(
         with StopRequest(at_once=True):
             engine.start()
         try:
+            status = engine.status()
+            notices.say(run_by(filter(None, (status["detector"], status["embedder"]))))
             known = engine.known_people
             if known:
                 notices.say(f"{known} people known from before: {engine.store_path}")

@@ -7,21 +7,25 @@ from typing import Annotated
 
 import typer
 
+from apps.network_options import NetworkOptions
+from apps.option_groups import with_option_groups
+from apps.run_options import TRACKING, ModelOptions, TrackingOptions, run_values
+
 __all__ = ["live"]
 
 _PAGE = "Page"
 _STORAGE = "Storage and events"
 _INPUT = "Input"
-_MODELS = "Models"
-_TRACKING = "Tracking and identities"
 
 
+@with_option_groups
 def live(
     context: typer.Context,
     sources: Annotated[
         list[str],
         typer.Argument(help="Webcam numbers, rtsp:// or http:// addresses, videos, cameras.yaml."),
     ],
+    *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: any.", rich_help_panel=_PAGE)] = 8080,
     address: Annotated[
         str,
@@ -82,120 +86,30 @@ def live(
             help="Pictures a second of each camera that are looked at, at most; 0: all.", rich_help_panel=_INPUT
         ),
     ] = 15.0,
-    detector: Annotated[
-        str, typer.Option(help="An ultralytics model (name or .pt), or an .onnx file.", rich_help_panel=_MODELS)
-    ] = "yolo26n.pt",
-    confidence: Annotated[
-        float | None,
-        typer.Option("--confidence", "--conf", help="Lowest detector score used.", rich_help_panel=_MODELS),
-    ] = None,
-    iou: Annotated[
-        float | None, typer.Option(help="Overlap from which boxes are duplicates.", rich_help_panel=_MODELS)
-    ] = None,
-    image_size: Annotated[
-        int | None,
-        typer.Option("--image-size", "--imgsz", help="Detector input size in pixels.", rich_help_panel=_MODELS),
-    ] = None,
-    classes: Annotated[
-        str, typer.Option(help="Classes to track, by name or number, with commas; or 'all'.", rich_help_panel=_MODELS)
-    ] = "person",
-    embedder: Annotated[
-        str,
-        typer.Option(
-            help="A model name, NAME:WEIGHTS, an .onnx file, color_histogram, or none.", rich_help_panel=_MODELS
-        ),
-    ] = "osnet_x0_25",
-    embedder_weights: Annotated[
-        Path | None, typer.Option(help="Checkpoint of the embedder.", rich_help_panel=_MODELS)
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Never download models or weights.", rich_help_panel=_MODELS)
-    ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda:0, …", rich_help_panel=_MODELS)] = "auto",
-    half: Annotated[
-        bool, typer.Option("--half", help="16-bit precision where the device has it.", rich_help_panel=_MODELS)
-    ] = False,
-    runtime: Annotated[
-        str, typer.Option(help="For ONNX files: auto, openvino, onnxruntime.", rich_help_panel=_MODELS)
-    ] = "auto",
-    tracker: Annotated[
-        str,
-        typer.Option(help="bytetrack, multicam, botsort, ocsort, deepsort, sort or motdt.", rich_help_panel=_TRACKING),
-    ] = "bytetrack",
-    tracker_option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A setting of the tracker; repeatable.", rich_help_panel=_TRACKING),
-    ] = None,
-    tracker_parameters: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="YAML of a tracker and its parameters, as tune writes it.", rich_help_panel=_TRACKING
-        ),
-    ] = None,
+    models: ModelOptions,
+    networks: NetworkOptions,
+    tracking: TrackingOptions,
     embedding: Annotated[
         str,
         typer.Option(
             help="where-needed: embed crops that may change a decision; every: all that are fit.",
-            rich_help_panel=_TRACKING,
+            rich_help_panel=TRACKING,
         ),
     ] = "where-needed",
-    false_match_rate: Annotated[
-        float, typer.Option(help="Share of different people that may be taken for one.", rich_help_panel=_TRACKING)
-    ] = 0.01,
-    views: Annotated[
-        str,
-        typer.Option(
-            help="auto: views may overlap, and learn how; separate: nobody is in two views at once.",
-            rich_help_panel=_TRACKING,
-        ),
-    ] = "auto",
-    handover: Annotated[
-        str,
-        typer.Option(
-            help="auto: learn how long people take between views, and use it as evidence; off: do not.",
-            rich_help_panel=_TRACKING,
-        ),
-    ] = "auto",
-    floor: Annotated[
-        str,
-        typer.Option(
-            help="auto: follow people on the floor if cameras.yaml has every camera's calibration; off: view by view.",
-            rich_help_panel=_TRACKING,
-        ),
-    ] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     """Show live cameras in a browser, with one identity for each person across all of them."""
     from rich.console import Console
 
-    from apps.build import class_numbers
     from apps.live_settings import LiveSettings
-    from apps.validation import checked, parse_options
+    from apps.validation import checked
     from tracker.errors import InputError
 
     if embedding not in ("where-needed", "every"):
         raise InputError(f"--embedding is {embedding!r}: give where-needed or every")
-    parameters = parse_options(tracker_option or [], "--tracker-option")
-    if tracker_parameters is not None:
-        from apps.tracker_file import tracker_of_run
-
-        chosen = context.get_parameter_source("tracker")
-        given = None if chosen is None or chosen.name == "DEFAULT" else tracker
-        tracker, parameters, iou = tracker_of_run(tracker_parameters, given, parameters, iou)
     settings = checked(
         LiveSettings,
         sources=sources,
-        detector=detector,
-        confidence=confidence,
-        iou=iou,
-        image_size=image_size,
-        classes=class_numbers(classes),
-        device=device,
-        half=half,
-        runtime=runtime,
-        embedder=embedder,
-        embedder_weights=embedder_weights,
-        offline=offline,
         realtime=realtime,
         loop=loop,
         max_rate=max_rate,
@@ -205,18 +119,16 @@ def live(
         zones=zones,
         blur_faces=blur_faces,
         blur_people=blur_people,
-        pipeline={
-            "tracker": tracker,
-            "tracker_parameters": parameters,
-            "embedding": {"rule": embedding},
-            "identities": {
-                "false_match_rate": false_match_rate, "views": views, "handover": handover, "keep_history": False,
-                # A settlement holds up the pictures: half of what recordings get is settled again.
-                "remembered_tracklets": 300,
-            },
-            "floor": floor,
-        },
-    )  # fmt: skip
+        **run_values(
+            context,
+            models,
+            networks,
+            tracking,
+            # A settlement holds up the pictures: half of what recordings get is settled again.
+            identities={"keep_history": False, "remembered_tracklets": 300},
+            pipeline={"embedding": {"rule": embedding}},
+        ),
+    )
     from apps.live import run_live
 
     console = None if quiet else Console(stderr=True)

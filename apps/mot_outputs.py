@@ -15,6 +15,7 @@ from apps.failure_pictures import write_failure_pictures
 from apps.mot_runs import MotPlan
 from apps.output_folder import OutputFolder
 from apps.run_record import write_run_record
+from apps.summary import run_by
 from benchmarks.metric_engines import engines_of
 from benchmarks.metrics import COMBINED
 from benchmarks.mot_scores import MotOutcome, rows_of
@@ -52,6 +53,7 @@ class MotOutputs:
         self._report: dict[str, Any] = {}
         self._outcomes: Sequence[MotOutcome] = ()
         self._plan: MotPlan | None = None
+        self._models: Sequence[str] = ()
         if request.crops is not None and not request.failures:
             raise InputError(f"--crops {request.crops} shows the failures that --failures lists: add it")
 
@@ -65,7 +67,7 @@ class MotOutputs:
             for name, path in (("results", self._request.save_results), ("crops", self._request.crops)):
                 if path is not None:
                     self._folders[name] = stack.enter_context(
-                        OutputFolder(path, overwrite=self._request.overwrite, inputs=[self._request.root])
+                        OutputFolder(path, overwrite=self._request.overwrite, inputs=[self._request.data.root])
                     )
             self._stack = stack.pop_all()
         return self
@@ -75,9 +77,15 @@ class MotOutputs:
     ) -> None:
         self._stack.close()
 
-    def take(self, plan: MotPlan, outcomes: Sequence[MotOutcome]) -> None:
-        """Make the rows, the report and the list of failures of all outcomes, which come row by row."""
-        self._plan, self._outcomes = plan, outcomes
+    def take(self, plan: MotPlan, outcomes: Sequence[MotOutcome], models: Sequence[str]) -> None:
+        """Make the rows, the report and the list of failures of all outcomes, which come row by row.
+
+        Args:
+            plan: what was done.
+            outcomes: of it.
+            models: networks that ran, each with its runtime and precision.
+        """
+        self._plan, self._outcomes, self._models = plan, outcomes, models
         by_row = [list(these) for _, these in groupby(outcomes, key=lambda outcome: outcome.name)]
         self.rows = [row for these in by_row for row in rows_of(these)]
         for these in by_row:
@@ -158,7 +166,7 @@ class MotOutputs:
     def _described(self, plan: MotPlan) -> dict[str, Any]:
         request = self._request
         return {
-            "root": str(request.root),
+            "root": str(request.data.root),
             "sequences": [truth.sequence.name for truth in plan.truths],
             "detections": plan.boxes,
             "results": None if request.results is None else str(request.results),
@@ -172,7 +180,8 @@ class MotOutputs:
                 }
                 for row in plan.rows
             },
-            "device": request.device,
+            **request.networks.model_dump(mode="json"),
+            "models": list(self._models),
             "engines": engines_of() | dict.fromkeys(
                 (name for name in self.rows[0] if name.endswith("(TrackEval)")), engines_of()["HOTA"]
             ),
@@ -191,6 +200,7 @@ class MotOutputs:
             f"has its figures where they differ (it keeps a correspondence from the frame before only).{done} "
             f"Association {association:.1f} s, metrics {metric:.1f} s, added up over processes. "
             f"{machine['processor']}, {machine['cores_usable']} of {machine['cores']} cores."
+            f"{f' {run_by(self._models)}' if self._models else ''}"
         )
 
 

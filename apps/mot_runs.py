@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from apps.build import open_embedder
 from apps.mot_images import check_images, detect_and_embed, scenes
 from apps.tracker_file import read_tracker_file
 from apps.validation import parse_options
-from benchmarks.mot_challenge import MotSequence, chosen_sequences, mot_sequences, of_detector
-from benchmarks.mot_input import (
-    MotTruth,
-    detection_file,
-    read_results,
-    read_sequence_detections,
-    read_truth,
-    result_files,
-)
+from benchmarks.mot_challenge import MotSequence
+from benchmarks.mot_input import MotTruth, read_results, read_truth, result_files
 from benchmarks.mot_scores import ORACLES, MotJob, MotOutcome, do_job, track_and_score
 from benchmarks.mot_tracking import Preparation, TrackerChoice, prepared
 from benchmarks.simulation.parallel import checked_workers, ordered_results
 from tracker.detections import Detections
-from tracker.detectors.shipped import SHIPPED_DETECTORS
 from tracker.errors import InputError
 from tracker.single_camera import TRACKERS
 from tracker.storage.mot_files import MotDetections
 
 if TYPE_CHECKING:
     from apps.evaluate_mot16 import MotRequest
-    from tracker.protocols import Detector
+    from tracker.protocols import Detector, Embedder
 
-__all__ = ["MotPlan", "Row", "finished_rows", "margins_of", "planned_runs"]
+__all__ = ["MotPlan", "Row", "as_file", "finished_rows", "planned_runs"]
 
 #: listed of each kind, sequence and row
 _FAILURES = 5
 _MOTION = "none"
-_DETECTOR_SUFFIXES = (".pt", ".onnx", ".xml", ".torchscript", ".engine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +83,15 @@ def planned_runs(request: MotRequest) -> MotPlan:
     """
     if request.results is not None:
         return _scoring_only(request)
-    preparation = Preparation(request.confidence, request.iou, margins_of(request.margins))
+    preparation = request.data.preparation
     choices = _choices(request, preparation)
-    sequences = chosen_sequences(of_detector(mot_sequences(request.root), request.detections), request.sequences)
-    detector = _detector(request, sequences)
+    sequences = request.data.chosen_sequences()
+    detector = request.data.detector(sequences, request.networks)
     embedders = [None if name.lower() == _MOTION else name for name in request.embedders] or [None]
     if any(name is not None for name in embedders):
         check_images(sequences, f"--embedder {next(name for name in embedders if name is not None)}")
     truths = [read_truth(sequence) for sequence in sequences]
-    files = (
-        {}
-        if detector is not None
-        else {
-            truth.sequence.name: detection_file(truth.sequence, request.detections, of_several=len(truths) > 1)
-            for truth in truths
-        }
-    )
-    found = {truth.sequence.name: read_sequence_detections(truth, files[truth.sequence.name])
-             for truth in truths if truth.sequence.name in files}  # fmt: skip
+    found = {} if detector is not None else request.data.read_boxes(truths)
     boxes = _called(request, sequences)
     rows, remarks = _rows(request, choices, embedders, preparation, boxes)
     by_preparation: dict[tuple[Preparation, str], MotDetections] = {}
@@ -129,8 +112,8 @@ def finished_rows(
     request: MotRequest,
     progress: Callable[[int, int], None],
     picture_progress: Callable[[int, int], None],
-) -> list[MotOutcome]:
-    """Do all work and return the outcomes, row by row and sequence by sequence.
+) -> tuple[list[MotOutcome], list[str]]:
+    """Do all work; return the outcomes, row by row and sequence by sequence, and which networks ran, and how.
 
     Args:
         plan: what to do.
@@ -149,21 +132,26 @@ def finished_rows(
     for outcome in ordered_results(do_job, plan.jobs, workers):
         finish(outcome)
     with_images = [row for row in plan.rows if row.embedder is not None or plan.detector is not None]
+    models = [] if plan.detector is None else [plan.detector.description]
     for embedder_name in dict.fromkeys(row.embedder for row in with_images):
+        embedder = None
+        if embedder_name is not None:
+            people = request.data.detections if plan.detector is not None else None
+            embedder = open_embedder(embedder_name, request.networks, detector=people)
         mine = [row for row in with_images if row.embedder == embedder_name]
-        for outcome in _with_images(plan, request, embedder_name, mine, picture_progress):
+        for outcome in _with_images(plan, request, embedder, mine, picture_progress):
             finish(outcome)
-    return [done[row.name, truth.sequence.name] for row in plan.rows for truth in plan.truths]
+        models += [] if embedder is None else [embedder.description]
+    return [done[row.name, truth.sequence.name] for row in plan.rows for truth in plan.truths], models
 
 
 def _with_images(
-    plan: MotPlan, request: MotRequest, name: str | None, rows: Sequence[Row], progress: Callable[[int, int], None]
-) -> Any:
-    embedder = None
-    if name is not None:
-        from reid_models.embedder import create_embedder
-
-        embedder = create_embedder(name, device=request.device)
+    plan: MotPlan,
+    request: MotRequest,
+    embedder: Embedder | None,
+    rows: Sequence[Row],
+    progress: Callable[[int, int], None],
+) -> Iterator[MotOutcome]:
     for truth in plan.truths:
         sequence = truth.sequence
         for preparation in dict.fromkeys(row.preparation for row in rows):
@@ -171,7 +159,7 @@ def _with_images(
             if plan.detector is None:
                 found = prepared(plan.detections[sequence.name], preparation)
             every = detect_and_embed(sequence, truth.length, found, preparation, embedder, progress)
-            boxes = found if plan.detector is None else _as_file(every)
+            boxes = found if plan.detector is None else as_file(every)
             for row in rows:
                 if row.preparation != preparation:
                     continue
@@ -183,7 +171,8 @@ def _with_images(
                 yield track_and_score(job, scenes(sequence, every, with_images=looks))
 
 
-def _as_file(every: Sequence[Detections]) -> MotDetections:
+def as_file(every: Sequence[Detections]) -> MotDetections:
+    """Return detections frame by frame, from the first, as those of a whole sequence."""
     whole = Detections.concatenate(every)
     frames = np.repeat(np.arange(1, len(every) + 1), [len(people) for people in every])
     return MotDetections(frames, whole.boxes, whole.scores, np.arange(len(whole)))
@@ -191,13 +180,13 @@ def _as_file(every: Sequence[Detections]) -> MotDetections:
 
 def _scoring_only(request: MotRequest) -> MotPlan:
     for option, given in (
-        ("--tracker", request.trackers or request.parameter_files), ("--detections", request.detections),
+        ("--tracker", request.trackers or request.parameter_files), ("--detections", request.data.detections),
         ("--embedder", request.embedders), ("--offline", request.offline), ("--oracle", request.oracle),
     ):  # fmt: skip
         if given:
             raise InputError(f"{option} and --results {request.results} do not go together: ready results are scored")
     assert request.results is not None
-    sequences = chosen_sequences(mot_sequences(request.root), request.sequences)
+    sequences = request.data.chosen_sequences(with_boxes=False)
     files = result_files(request.results, sequences)
     truths = [read_truth(sequence) for sequence in sequences]
     name = request.results.absolute().name
@@ -256,38 +245,9 @@ def _rows(
     return rows, remarks
 
 
-def _detector(request: MotRequest, sequences: Sequence[MotSequence]) -> Detector | None:
-    """Return the detector that ``--detections`` names, if it does not name boxes."""
-    given = request.detections
-    if given is None or any(given.lower() in one.detections for one in sequences) or "{sequence}" in given:
-        return None
-    is_model = given.lower().endswith(_DETECTOR_SUFFIXES)
-    if not is_model and not (given in SHIPPED_DETECTORS and not Path(given).exists()):
-        return None
-    check_images(sequences, f"--detections {given} (a detector)")
-    from tracker.detectors import create_detector
-
-    return create_detector(given, classes=[0], device=request.device)
-
-
 def _called(request: MotRequest, sequences: Sequence[MotSequence]) -> str:
     """Return what the boxes are called: the public detector, the file or folder, or the model."""
-    if request.detections is not None:
-        return Path(request.detections).name or request.detections
+    if request.data.detections is not None:
+        return Path(request.data.detections).name or request.data.detections
     kinds = {tuple(kind for kind in one.detections if kind != "det") for one in sequences}
     return kinds.pop()[0] if len(kinds) == 1 and len(next(iter(kinds), ())) == 1 else "own boxes"
-
-
-def margins_of(text: str | None) -> tuple[float, float] | None:
-    """Return slope and centre of ``"SLOPE,CENTRE"``.
-
-    Raises:
-        InputError: another form.
-    """
-    if text is None:
-        return None
-    try:
-        slope, centre = (float(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"--margins is {text!r}; give SLOPE,CENTRE, for example 2,0.5") from None
-    return slope, centre

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.search_sheet import SheetCell, SheetRow, contact_sheet
+from apps.settings import NetworkSettings
 from apps.store_times import moment, sighting_at
 from tracker.cross_camera.gallery_file import check_same_embedder, embedder_mark
 from tracker.errors import InputError
@@ -44,8 +45,7 @@ class SearchRequest:
     embedder: str | None
     embedder_weights: Path | None
     detector: str | None
-    device: str
-    runtime: str
+    networks: NetworkSettings
     offline: bool
     sheet: Path
     overwrite: bool
@@ -71,8 +71,11 @@ def store_file(path: Path) -> Path:
     return path / STORE_NAME if path.is_dir() else path
 
 
-def run_search(request: SearchRequest, console: Console | None) -> list[dict[str, Any]]:
-    """Look for the people in photos and write the contact sheet; return one object for each of them.
+def run_search(request: SearchRequest, console: Console | None) -> tuple[list[dict[str, Any]], list[str]]:
+    """Look for the people in photos and write the contact sheet.
+
+    Returns:
+        One object for each of them, and what found and embedded them, each with its runtime and precision.
 
     Raises:
         InputError: something given cannot be used; nothing is written then.
@@ -90,7 +93,7 @@ def run_search(request: SearchRequest, console: Console | None) -> list[dict[str
         with _told(console, "loading the embedder"):
             embedder = _embedder(request, record, store.path)
         with _told(console, "finding people in the photos"):
-            queries = _queries(request, photos)
+            queries, models = _queries(request, photos)
         with _told(console, "searching"):
             vectors = embedder.embed([query.crop for query in queries])
             found = store.search(vectors, request.top)
@@ -99,7 +102,7 @@ def run_search(request: SearchRequest, console: Console | None) -> list[dict[str
     encoded = cv2.imencode(".png", sheet)[1].tobytes()
     with atomic_path(request.sheet) as temporary:
         temporary.write_bytes(encoded)
-    return answers
+    return answers, [*models, embedder.description]
 
 
 def print_answers(answers: Sequence[dict[str, Any]], sheet: Path, console: Console) -> None:
@@ -167,7 +170,7 @@ def _embedder(request: SearchRequest, record: EmbedderRecord, store: Path) -> Em
     Raises:
         InputError: it cannot be made, or it is another one.
     """
-    from reid_models.embedder import create_embedder
+    from apps.build import open_embedder
     from reid_models.errors import InputError as EmbedderInputError
 
     spec = request.embedder or record.spec
@@ -175,8 +178,8 @@ def _embedder(request: SearchRequest, record: EmbedderRecord, store: Path) -> Em
     if request.embedder is None and weights is None:
         weights = record.weights
     try:
-        embedder = create_embedder(
-            spec, weights=weights, device=request.device, runtime=request.runtime, offline=request.offline or None
+        embedder = open_embedder(
+            spec, request.networks, weights=weights, detector=request.detector, offline=request.offline
         )
     except EmbedderInputError as error:
         if request.embedder is not None:
@@ -191,17 +194,19 @@ def _embedder(request: SearchRequest, record: EmbedderRecord, store: Path) -> Em
     return embedder
 
 
-def _queries(request: SearchRequest, photos: Sequence[tuple[Path, NDArray[np.uint8]]]) -> list[_Query]:
-    """Return the crops to look for: the photos themselves, or those of the people that the detector finds in them."""
+def _queries(
+    request: SearchRequest, photos: Sequence[tuple[Path, NDArray[np.uint8]]]
+) -> tuple[list[_Query], list[str]]:
+    """Return the crops to look for (photos, or the people that a detector finds in them), and what found them."""
     if request.detector is None:
-        return [_Query(path, 0, None, image) for path, image in photos]
+        return [_Query(path, 0, None, image) for path, image in photos], []
     from tracker.detectors import create_detector
 
     if request.detector.startswith("mot:"):
         raise InputError(f"--detector {request.detector} knows no photos: give a model")
     detector = create_detector(
-        request.detector, confidence=0.3, classes=[0], device=request.device, runtime=request.runtime,
-        offline=request.offline or None,
+        request.detector, confidence=0.3, classes=[0], offline=request.offline or None,
+        **request.networks.model_dump(),
     )  # fmt: skip
     queries = []
     for path, image in photos:
@@ -216,7 +221,7 @@ def _queries(request: SearchRequest, photos: Sequence[tuple[Path, NDArray[np.uin
             _Query(path, place + 1, np.round(box.astype(float), 1).tolist(), crop)
             for place, (box, crop) in enumerate(people)
         ]
-    return queries
+    return queries, [detector.description]
 
 
 def _answer(store: StoreReader, query: _Query, hits: Sequence[VectorHit], record: EmbedderRecord) -> dict[str, Any]:

@@ -8,31 +8,34 @@ from typing import Annotated
 
 import typer
 
+from apps.network_options import MODELS, NetworkOptions
+from apps.option_groups import with_option_groups
+
 __all__ = ["search"]
 
-_MODELS = "Models"
 _OUTPUT = "Output"
 
 
+@with_option_groups
 def search(
     photos: Annotated[list[Path], typer.Argument(help="Pictures of one person each, or of scenes with --detector.")],
     store: Annotated[Path, typer.Option(help="A store.sqlite, or the folder of a run that has one.")],
     top: Annotated[int, typer.Option(min=1, max=1000, help="Identities shown for each query.")] = 10,
     embedder: Annotated[
         str | None,
-        typer.Option(help="By default that of the store; another one's vectors are refused.", rich_help_panel=_MODELS),
+        typer.Option(help="By default that of the store; another one's vectors are refused.", rich_help_panel=MODELS),
     ] = None,
     embedder_weights: Annotated[
-        Path | None, typer.Option(help="Checkpoint of the embedder, if it is elsewhere now.", rich_help_panel=_MODELS)
+        Path | None, typer.Option(help="Checkpoint of the embedder, if it is elsewhere now.", rich_help_panel=MODELS)
     ] = None,
     detector: Annotated[
         str | None,
-        typer.Option(help="Finds the people in each photo first: a model as for track.", rich_help_panel=_MODELS),
+        typer.Option(help="Finds the people in each photo first: a model as for track.", rich_help_panel=MODELS),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda:0, …", rich_help_panel=_MODELS)] = "auto",
-    runtime: Annotated[str, typer.Option(help="auto, openvino, onnxruntime, torch.", rich_help_panel=_MODELS)] = "auto",
+    *,
+    networks: NetworkOptions,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Never download models or weights.", rich_help_panel=_MODELS)
+        bool, typer.Option("--offline", help="Never download models or weights.", rich_help_panel=MODELS)
     ] = False,
     sheet: Annotated[
         Path, typer.Option("--sheet", "-o", help="The contact sheet, a PNG.", rich_help_panel=_OUTPUT)
@@ -49,17 +52,19 @@ def search(
     from rich.console import Console
 
     from apps.search import SearchRequest, print_answers, run_search
+    from apps.summary import run_by
     from tracker.errors import InputError
     from tracker.storage.atomic import atomic_path
 
     if json is not None and json.exists() and not overwrite:
         raise InputError(f"--json {json} is there already: choose another, or add --overwrite")
     request = SearchRequest(
-        tuple(photos), store, top, embedder, embedder_weights, detector, device, runtime, offline, sheet, overwrite
+        tuple(photos), store, top, embedder, embedder_weights, detector, networks.settings(), offline, sheet, overwrite
     )
-    answers = run_search(request, None if quiet else Console(stderr=True))
+    answers, models = run_search(request, None if quiet else Console(stderr=True))
     if json is not None:
         with atomic_path(json) as temporary:
             temporary.write_text(json_module.dumps(answers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if not quiet:
         print_answers(answers, sheet, Console())
+        print(run_by(models))

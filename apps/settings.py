@@ -17,6 +17,7 @@ __all__ = [
     "ROOM_DETECTOR",
     "ROOM_EMBEDDER",
     "ModelSettings",
+    "NetworkSettings",
     "OutputSettings",
     "TrackSettings",
 ]
@@ -58,10 +59,20 @@ class OutputSettings(BaseModel):
         return "people" if self.blur_people else "faces" if self.blur_faces else None
 
 
-class ModelSettings(BaseModel):
-    """What looks at the pictures of some cameras, and how: the same for recordings and for live cameras."""
+class NetworkSettings(BaseModel):
+    """What runs networks, and how exactly: the same for every command that detects or embeds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    device: str = "auto"
+    runtime: str = Field(default="auto", pattern="^(auto|openvino|onnxruntime|torch)$")
+    precision: str = Field(default="auto", pattern="^(auto|float32|bfloat16|float16|int8)$")
+    #: folder with pictures like those of the cameras, for ``precision="int8"``
+    calibration_images: Path | None = None
+
+
+class ModelSettings(NetworkSettings):
+    """What looks at the pictures of some cameras, and how: the same for recordings and for live cameras."""
 
     sources: list[str]
     detector: str = DEFAULT_DETECTOR
@@ -69,12 +80,7 @@ class ModelSettings(BaseModel):
     iou: float | None = Field(default=None, ge=0, le=1)
     image_size: int | None = Field(default=None, ge=32)
     classes: list[int] | None = [0]
-    device: str = "auto"
     half: bool = False
-    runtime: str = Field(default="auto", pattern="^(auto|openvino|onnxruntime|torch)$")
-    precision: str = Field(default="auto", pattern="^(auto|float32|bfloat16|float16|int8)$")
-    #: folder with pictures like those of the cameras, for ``precision="int8"``
-    calibration_images: Path | None = None
     embedder: str = DEFAULT_EMBEDDER
     embedder_weights: Path | None = None
     offline: bool = False

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from apps.run_record import RunReport
+if TYPE_CHECKING:
+    from rich.console import Console
 
-__all__ = ["print_summary"]
+    from apps.run_record import RunReport
+
+__all__ = ["print_summary", "run_by"]
+
+
+def run_by(models: Iterable[str]) -> str:
+    """Return the line that says what ran: each network with its runtime and precision, once."""
+    return f"Run by: {'; '.join(dict.fromkeys(models))}."
 
 
 def print_summary(report: RunReport, console: Console) -> None:
@@ -21,7 +30,7 @@ def print_summary(report: RunReport, console: Console) -> None:
         soft_wrap=True,
     )
     if report.models:
-        console.print(f"Run by: {'; '.join(report.models)}.", soft_wrap=True, markup=False, emoji=False)
+        console.print(run_by(report.models), soft_wrap=True, markup=False, emoji=False)
     if report.store_bytes is not None:
         size = report.store_bytes / 1e6
         console.print(f"Store: {size:.1f} MB, for multicam search and multicam store.", soft_wrap=True)

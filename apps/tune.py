@@ -10,27 +10,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from apps.evaluation_options import OUTPUT, Json, Quiet
+from apps.mot_data import MotData
+from apps.network_options import NetworkOptions
+from apps.option_groups import with_option_groups
+
 if TYPE_CHECKING:
+    from apps.settings import NetworkSettings
+    from benchmarks.mot_input import MotTruth
     from benchmarks.tuning import TuningTask
     from benchmarks.tuning_choice import Candidate
+    from tracker.protocols import Detector
+    from tracker.storage.mot_files import MotDetections
 
 __all__ = ["tune"]
 
-_DATA = "Data"
 _SEARCH = "Search"
-_OUTPUT = "Output"
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
     """What is asked for; see the options of :func:`tune`."""
 
-    root: Path
-    sequences: tuple[str, ...]
-    detections: str | None
-    confidence: float | None
-    iou: float | None
-    margins: str | None
+    data: MotData
+    networks: NetworkSettings
     tracker: str
     tracker_options: tuple[str, ...]
     parameters: tuple[str, ...]
@@ -47,50 +50,20 @@ class _Request:
     quiet: bool
 
 
+@with_option_groups
 def tune(
-    root: Annotated[
-        Path,
-        typer.Option(
-            envvar="MULTICAM_DATA", help="Folder of MOTChallenge sequences, as for evaluate mot16.",
-            rich_help_panel=_DATA,
-        ),
-    ],
     output: Annotated[
         Path,
         typer.Option(
             "--output", "-o", metavar="FILE",
             help="YAML of the tracker with what was found; track and evaluate mot16 read it by --tracker-parameters.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=OUTPUT,
         ),
     ],
+    *,
+    data: MotData,
+    networks: NetworkOptions,
     tracker: Annotated[str, typer.Option(help="As for track.", rich_help_panel=_SEARCH)] = "bytetrack",
-    sequences: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--sequences", "--sequence", help="Names or numbers (02,05), with commas or repeatable; all by default.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    detections: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|PATH", help="Whose boxes: dpm, frcnn, sdp, a file, or a folder with SEQ.txt.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    confidence: Annotated[
-        float | None, typer.Option(help="Boxes need a higher score, in the file's units.", rich_help_panel=_DATA)
-    ] = None,
-    iou: Annotated[
-        float | None, typer.Option(help="Of boxes that overlap by more, the best stays.", rich_help_panel=_DATA)
-    ] = None,
-    margins: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SLOPE,CENTRE", help="Make scores of margins: 1 / (1 + exp(-SLOPE (score - CENTRE))).",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
     tune_boxes: Annotated[
         bool,
         typer.Option(
@@ -133,24 +106,18 @@ def tune(
         bool,
         typer.Option(
             "--leave-one-out", help="Print also what is reached on each sequence by what is best on the others.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE.", rich_help_panel=_OUTPUT)] = False,
-    json: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures as JSON.", rich_help_panel=_OUTPUT)
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE.", rich_help_panel=OUTPUT)] = False,
+    json: Json = None,
+    quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Search a tracker's parameters on MOTChallenge sequences: pruned, kept, in parallel, and gone on with."""
     _tune(
         _Request(
-            root=root,
-            sequences=tuple(name for given in sequences or [] for name in given.split(",")),
-            detections=detections,
-            confidence=confidence,
-            iou=iou,
-            margins=margins,
+            data=data,
+            networks=networks.settings(),
             tracker=tracker,
             tracker_options=tuple(tracker_option or ()),
             parameters=tuple(parameter or ()),
@@ -177,6 +144,7 @@ def _tune(request: _Request) -> None:
 
     from apps.interrupts import StopRequest
     from apps.notices import Notices
+    from apps.summary import run_by
     from apps.tracker_file import write_tracker_file
     from benchmarks.console import StepBars, print_table
     from benchmarks.report import make_report, write_json
@@ -200,7 +168,9 @@ def _tune(request: _Request) -> None:
         AtomicFile(path).discard()
     with contextlib.ExitStack() as stack:
         notices = stack.enter_context(Notices(None if request.quiet else Console(stderr=True)))
-        task = _task(request)
+        task, models = _task(request)
+        for line in [run_by(models)] if models else []:
+            notices.say(line)
         study = open_study(task, request.study, request.seed)
         cache = PartCache(None if request.study is None else request.study.with_name(f"{request.study.name}.parts"))
         stack.callback(cache.close)
@@ -219,7 +189,8 @@ def _tune(request: _Request) -> None:
         done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False)) - ended
         rows = _rows(task, candidates, best, request.leave_one_out)
         settings = task.described() | {
-            "root": str(request.root), "trials": len(study.trials), "whole_trials": len(candidates),
+            "root": str(request.data.root), **request.networks.model_dump(mode="json"), "models": models,
+            "trials": len(study.trials), "whole_trials": len(candidates),
             "trials_of_earlier_runs": before, "evaluations_per_minute": round(60 * done / max(seconds, 1e-9), 1),
             "seed": request.seed, "workers": workers, "best_trial": best.number, "best": dict(best.values),
         }  # fmt: skip
@@ -240,31 +211,30 @@ def _tune(request: _Request) -> None:
         raise typer.Exit(130)
 
 
-def _task(request: _Request) -> TuningTask:
+def _task(request: _Request) -> tuple[TuningTask, list[str]]:
+    """Return what is searched, and what found the boxes if a detector did."""
     import numpy as np
 
     from apps.kept_results import code_fingerprint
-    from apps.mot_runs import margins_of
     from apps.validation import parse_options
-    from benchmarks.mot_challenge import chosen_sequences, mot_sequences, of_detector
-    from benchmarks.mot_input import detection_file, read_sequence_detections, read_truth
-    from benchmarks.mot_tracking import Preparation, TrackerChoice, prepared
+    from benchmarks.mot_input import read_truth
+    from benchmarks.mot_tracking import TrackerChoice, prepared
     from benchmarks.tuning import TuningTask
     from benchmarks.tuning_space import box_space, restricted, tracker_space
     from tracker.errors import InputError
 
     fixed = parse_options(request.tracker_options, "--tracker-option")
     TrackerChoice(request.tracker, fixed).create(30.0)
-    preparation = Preparation(request.confidence, request.iou, margins_of(request.margins))
-    sequences = chosen_sequences(of_detector(mot_sequences(request.root), request.detections), request.sequences)
+    preparation = request.data.preparation
+    sequences = request.data.chosen_sequences()
     if request.leave_one_out and len(sequences) < 2:
         raise InputError(f"--leave-one-out needs two sequences or more, and {sequences[0].name} is the only one")
     truths = [read_truth(sequence) for sequence in sequences]
-    several = len(truths) > 1
-    found = [
-        read_sequence_detections(truth, detection_file(truth.sequence, request.detections, of_several=several))
-        for truth in truths
-    ]
+    detector = request.data.detector(sequences, request.networks)
+    if detector is None:
+        found = list(request.data.read_boxes(truths).values())
+    else:
+        found = _found_in_images(truths, detector, request.quiet)
     # Small ones first: what is pruned has cost little.
     order = sorted(range(len(truths)), key=lambda index: len(found[index]) + len(truths[index].tracks))
     raw = np.concatenate([boxes.scores for boxes in found])
@@ -276,10 +246,26 @@ def _task(request: _Request) -> TuningTask:
     space = restricted(space, request.parameters)
     if not space:
         raise InputError(f"--tracker {request.tracker} has no parameter left to search; leave out a --tracker-option")
-    return TuningTask(
+    task = TuningTask(
         request.tracker, space, fixed, preparation, [truths[index] for index in order],
         [found[index] for index in order], request.metrics, code_fingerprint(),
     )  # fmt: skip
+    return task, [] if detector is None else [detector.description]
+
+
+def _found_in_images(truths: Sequence[MotTruth], detector: Detector, quiet: bool) -> list[MotDetections]:
+    """Return what a detector finds in the images of each sequence: once, for all trials."""
+    from apps.mot_images import detect_and_embed
+    from apps.mot_runs import as_file
+    from benchmarks.console import StepBars
+    from benchmarks.mot_tracking import Preparation
+
+    found = []
+    with StepBars(quiet) as bars:
+        for truth in truths:
+            report = bars.of(f"images of {truth.sequence.name}")
+            found.append(as_file(detect_and_embed(truth.sequence, truth.length, detector, Preparation(), None, report)))
+    return found
 
 
 def _rows(

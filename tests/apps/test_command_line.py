@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from apps.commands import COMMANDS, LazyCommands
 from tests.apps.command import ROOT, Command, assert_consistent, ended, environment, process, read_json, read_lines
 from tests.apps.conftest import Studio
 from tests.apps.scenes import CORRIDOR, write_sequence
@@ -27,6 +28,36 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=ROOT, check=True)
     assert done.stdout.splitlines()[-1] == "LOADED"
     assert done.stderr == ""
+
+
+def test_the_overview_imports_no_command() -> None:
+    modules = sorted({entry.module for entry in COMMANDS.values()})
+    code = (
+        "import sys\nfrom apps.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        f"print('LOADED', *(name for name in {[*modules, 'rich', 'pydantic', 'yaml']} if name in sys.modules))"
+    )
+
+    def said(*arguments: str) -> list[str]:
+        command = [sys.executable, "-c", code, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=ROOT, check=True)
+        return done.stdout.splitlines()
+
+    *overview, loaded = said("--help")
+    assert loaded == "LOADED"
+    for name, entry in COMMANDS.items():
+        assert f"{name} {entry.help}" in " ".join(" ".join(overview).split())
+    loaded = said("search", "--help")[-1]
+    assert [word for word in loaded.split() if word.startswith("apps.")] == ["apps.search_command"]
+
+
+def test_the_overview_says_what_the_commands_say_of_themselves() -> None:
+    commands = LazyCommands()
+    assert list(commands) == list(COMMANDS) and len(commands) == len(COMMANDS)
+    for name, entry in COMMANDS.items():
+        assert commands[name].name == name
+        assert " ".join(commands[name].help.split("\n\n")[0].split()) == entry.help
 
 
 def test_help_names_every_command_and_option(multicam: Command) -> None:
