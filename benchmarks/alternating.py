@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Times", "bars", "measure_in_turn", "ratio_to", "time_figures"]
+__all__ = ["LEAST_REPEATS", "Times", "bars", "measure_in_turn", "ratio_to", "time_figures"]
+
+#: a median of fewer says nothing of its spread
+LEAST_REPEATS = 3
 
 _BAR = 30
 
@@ -23,6 +26,7 @@ def measure_in_turn(
     sides: Mapping[str, Callable[[], Any]],
     repeats: int,
     *,
+    seconds: float | None = None,
     advance: Callable[[str], None] = lambda step: None,
 ) -> dict[str, Times]:
     """Return the times of each side for each repeat.
@@ -32,13 +36,17 @@ def measure_in_turn(
 
     Args:
         sides: name → what is measured.
-        repeats: how often.
+        repeats: how often, at most.
+        seconds: after so many no further repeat is begun, once there are :data:`LEAST_REPEATS`; ``None``: no limit.
         advance: called with the side's name before each of its repeats.
     """
     for call in sides.values():
         call()
     times = {name: Times([], []) for name in sides}
+    begun = time.perf_counter()
     for repeat in range(repeats):
+        if seconds is not None and repeat >= LEAST_REPEATS and time.perf_counter() - begun >= seconds:
+            break
         for name in list(sides)[:: 1 if repeat % 2 == 0 else -1]:
             advance(name)
             start, processor = time.perf_counter(), time.process_time()

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["THREAD_VARIABLES", "describe_machine", "describe_processor"]
+__all__ = ["THREAD_VARIABLES", "describe_machine", "describe_processor", "processor_has_int8_products"]
 
 #: what numerical libraries read their number of threads from
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -51,6 +51,16 @@ def describe_processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def processor_has_int8_products() -> bool:
+    """Return whether the processor adds products of 8 bits in one instruction (VNNI); ``False`` where nobody says."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    flags = next((line for line in text.splitlines() if line.startswith(("flags", "Features"))), "")
+    return not {"avx512_vnni", "avx_vnni", "asimddp"}.isdisjoint(flags.partition(":")[2].split())
 
 
 def _usable_cores() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,18 @@ from reid_models.runtimes import Network, PixelInput, load_network
 from reid_models.runtimes.signature import Signature, read_signature
 from reid_models.weights import find_weights_record
 
-__all__ = ["RECORD_KEY", "NetworkEmbedder", "file_embedder", "open_for_crops", "pixel_input", "stored_record"]
+__all__ = [
+    "RECORD_KEY",
+    "NetworkEmbedder",
+    "file_embedder",
+    "keeps_vectors",
+    "open_for_crops",
+    "pixel_input",
+    "stored_record",
+]
+
+#: a network of bytes
+Vectors = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 #: metadata entry of an exported file that holds the embedding record as JSON
 RECORD_KEY = "reid_models.record"
@@ -78,9 +89,21 @@ def open_for_crops(path: Path, record: EmbeddingRecord, options: EmbedderOptions
         return full
     if not processor_has_bfloat16():
         return full
-    fast, images = opened("bfloat16"), check_images(record.input_size)
-    close = least_cosine(full(images)[0], fast(images)[0]) >= _LEAST_COSINE_OF_BFLOAT16
+    fast = opened("bfloat16")
+    close = keeps_vectors(lambda images: full(images)[0], lambda images: fast(images)[0], record)
     return fast if close else full
+
+
+def keeps_vectors(full: Vectors, fast: Vectors, record: EmbeddingRecord) -> bool:
+    """Return whether a network in bfloat16 gives test images the vectors that it gives them in float32.
+
+    Args:
+        full: (n, H, W, 3) BGR uint8 → (n, D) in float32.
+        fast: the same in bfloat16.
+        record: how both are fed.
+    """
+    images = check_images(record.input_size)
+    return least_cosine(full(images), fast(images)) >= _LEAST_COSINE_OF_BFLOAT16
 
 
 def file_embedder(path: Path, options: EmbedderOptions) -> NetworkEmbedder:
