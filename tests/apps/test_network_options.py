@@ -114,9 +114,9 @@ def test_track_and_live_make_the_same_settings_of_the_same_options(
     given = (
         "a.mp4", "--detector", "x.onnx", "--conf", "0.3", "--imgsz", "320", "--classes", "person,dog", "--embedder",
         "osnet_x1_0", "--embedder-weights", "w.pt", "--offline", "--half", "--device", "cpu", "--runtime",
-        "onnxruntime", "--precision", "bfloat16", "--calibration-images", "pictures",
-        "--tracker-parameters", parameters, "--tracker-option", "lost_track_seconds=4", "--false-match-rate", "0.02", "--views", "separate", "--handover",
-        "off", "--floor", "off",
+        "onnxruntime", "--precision", "bfloat16", "--calibration-images", "pictures", "--tracker-parameters",
+        parameters, "--tracker-option", "lost_track_seconds=4", "--false-match-rate", "0.02", "--views", "separate",
+        "--handover", "off", "--floor", "off",
     )  # fmt: skip
     for command in (("track", *given, "-o", tmp_path / "out"), ("live", *given)):
         with pytest.raises(Seen):
