@@ -44,11 +44,17 @@ class NetworkOptions:
         """Return the same, checked.
 
         Raises:
-            InputError: a runtime or a precision that there is not.
+            InputError: a runtime or a precision that there is not, or 8 bits without what they are fitted to.
         """
         from apps.settings import NetworkSettings
         from apps.validation import checked
+        from tracker.errors import InputError
 
+        if (self.precision == "int8") != (self.calibration_images is not None):
+            raise InputError(
+                "--precision int8 and --calibration-images DIR go together: 8 bits are fitted to what such pictures "
+                "give"
+            )
         return checked(NetworkSettings, **asdict(self))
 
     def arguments(self) -> list[str]:

@@ -139,7 +139,7 @@ def run_values(
         tracker, parameters, iou = tracker_of_run(tracking.tracker_parameters, given, parameters, iou)
     return {
         **asdict(models),
-        **asdict(networks),
+        **networks.settings().model_dump(),
         "iou": iou,
         "classes": class_numbers(models.classes),
         "pipeline": {

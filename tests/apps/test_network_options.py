@@ -64,6 +64,8 @@ def test_every_command_refuses_in_the_same_words(
         multicam(*given, "--precision", "int4"),
         "--precision is 'int4': give auto, float32, bfloat16, float16 or int8",
     )
+    for half in (("--precision", "int8"), ("--calibration-images", "pictures")):
+        assert_one_line(multicam(*given, *half), "--precision int8 and --calibration-images DIR go together")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -114,7 +116,7 @@ def test_track_and_live_make_the_same_settings_of_the_same_options(
     given = (
         "a.mp4", "--detector", "x.onnx", "--conf", "0.3", "--imgsz", "320", "--classes", "person,dog", "--embedder",
         "osnet_x1_0", "--embedder-weights", "w.pt", "--offline", "--half", "--device", "cpu", "--runtime",
-        "onnxruntime", "--precision", "bfloat16", "--calibration-images", "pictures", "--tracker-parameters",
+        "onnxruntime", "--precision", "int8", "--calibration-images", "pictures", "--tracker-parameters",
         parameters, "--tracker-option", "lost_track_seconds=4", "--false-match-rate", "0.02", "--views", "separate",
         "--handover", "off", "--floor", "off",
     )  # fmt: skip
@@ -126,7 +128,7 @@ def test_track_and_live_make_the_same_settings_of_the_same_options(
               "embedder_weights", "offline", *OPTIONS}  # fmt: skip
     assert {name: track[name] for name in shared} == {name: live[name] for name in shared}
     assert (track["confidence"], track["iou"], track["classes"], track["half"]) == (0.3, 0.6, [0, 16], True)
-    assert (track["runtime"], track["precision"], track["image_size"]) == ("onnxruntime", "bfloat16", 320)
+    assert (track["runtime"], track["precision"], track["image_size"]) == ("onnxruntime", "int8", 320)
     differing = {name for name in track["pipeline"] if track["pipeline"][name] != live["pipeline"][name]}
     assert differing == {"embedding", "identities"}
     assert track["pipeline"]["tracker"] == "ocsort"
