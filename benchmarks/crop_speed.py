@@ -103,7 +103,7 @@ def compare_crop_preparation(
         rows = []
         reference = unit_rows(by_numpy())
         for task, sides in (("crops to vectors", whole), ("preparation alone", alone)):
-            times = measure_in_turn(sides, repeats, advance=lambda side, task=task: advance(f"{task}, {side}"))
+            times = measure_in_turn(sides, repeats, advance=_prefixed(advance, task))
             for name in sides:
                 row: dict[str, Any] = {"name": task, "sequence": f"{crops} crops", "implementation": name}
                 row |= time_figures(times, name, USUAL)
@@ -145,6 +145,10 @@ def _chosen(ours: dict[str, NetworkSide], precision: str, record: EmbeddingRecor
     if precision == "bfloat16" or keeps_vectors(ours[OURS].run, ours[OURS_BFLOAT16].run, record):
         return OURS_BFLOAT16
     return OURS
+
+
+def _prefixed(advance: Callable[[str], None], task: str) -> Callable[[str], None]:
+    return lambda side: advance(f"{task}, {side}")
 
 
 def _of_crops(side: NetworkSide, resized: Callable[[], NDArray[np.uint8]]) -> Callable[[], NDArray[np.float32]]:
