@@ -109,3 +109,27 @@ def test_bad_input_is_one_line(multicam: Command, root: Path, tmp_path: Path) ->
     assert_one_line(multicam("evaluate", "all", "--root", root, "--only", "lab", *out), "--only lab: no data of it")
     assert_one_line(multicam("evaluate", "all", "--root", root, "--only", "cmcc", *out), "did you mean 'cmc'")
     assert not (tmp_path / "results").exists()
+
+
+def test_what_runs_networks_is_passed_on_to_protocols_that_have_them(
+    multicam: Command, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import apps.cli
+
+    (root / "lab").mkdir()
+    (root / "lab" / "cameras.yaml").write_text("cameras: []\n")
+    command, inner = apps.cli.app, []
+
+    def spy(given: list[str] | None = None, **options: Any) -> Any:
+        if given is None:
+            return command(**options)
+        inner.append(given)
+        return 2
+
+    monkeypatch.setattr(apps.cli, "app", spy)
+    given = ("evaluate", "all", "--root", root, "-o", tmp_path / "out", "--only", "lab", "--only", "cmc", "--quiet")
+    assert_one_line(multicam(*given, "--runtime", "onnxruntime", "--device", "cpu"), "could not be evaluated: cmc, lab")
+    cmc, lab = inner
+    assert "--runtime" not in cmc and "--device" not in cmc
+    assert lab[lab.index("--runtime") + 1] == "onnxruntime" and lab[lab.index("--device") + 1] == "cpu"
+    assert "--precision" not in lab

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from apps import lab_runs
+from apps.lab_runs import file_name
 from apps.run_record import RunReport
 from apps.settings import TrackSettings
 from apps.track import run_track
@@ -135,6 +136,14 @@ def test_detected_once_and_tracked_with_each_embedder(
     assert (motion["name"], histogram["name"]) == ("motion alone", "color_histogram")
     assert (motion["MOTA@0.5m"], histogram["MOTA@1m"], histogram["MOTP@1m"]) == (100, 100, pytest.approx(0.7, abs=1e-3))
     assert histogram["MOTA@0.5m"] < 0 and histogram["IDF1@images"] == 100
+    # Another runtime is another result, and again it is made once.
+    kept = read_json(work / "runs" / NAME / "detections" / f"{file_name(f'mot:{boxes}')}.json")
+    for _ in range(2):
+        assert multicam("evaluate", "lab", *given, "--runtime", "onnxruntime").code == 0
+    assert [settings.runtime for settings in runs.settings] == ["auto", "auto", "onnxruntime", "onnxruntime"]
+    assert read_json(tmp_path / "a.json")["settings"]["runtime"] == "onnxruntime"
+    again = read_json(work / "runs" / NAME / "detections" / f"{file_name(f'mot:{boxes}')}.json")
+    assert {name for name in kept if kept[name] != again[name]} == {"runtime"}
 
 
 def test_interrupted_nothing_is_written_and_the_run_is_not_used_again(
