@@ -93,6 +93,13 @@ class LazyCommands(MutableMapping[str, Any]):
             self._made[name] = _made(name, COMMANDS[name])
         return self._made[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in COMMANDS
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the command called ``name``; a KeyError in its module is not taken for an unknown name."""
+        return self[name] if name in COMMANDS else default
+
     def __setitem__(self, name: str, command: Any) -> None:
         self._made[name] = command
 

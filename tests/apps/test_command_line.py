@@ -56,6 +56,7 @@ def test_the_overview_imports_no_command() -> None:
 def test_the_overview_says_what_the_commands_say_of_themselves() -> None:
     commands = LazyCommands()
     assert list(commands) == list(COMMANDS) and len(commands) == len(COMMANDS)
+    assert commands.get("trak") is None and "trak" not in commands and "track" in commands
     for name, entry in COMMANDS.items():
         assert commands[name].name == name
         assert " ".join(commands[name].help.split("\n\n")[0].split()) == entry.help
