@@ -192,9 +192,7 @@ def test_what_cannot_be_is_one_line(
 
 
 @pytest.mark.parametrize("command", [("demo", *NO_NETWORKS), ("simulate",)], ids=["demo", "simulate"])
-def test_output_that_cannot_be_written_is_one_line(
-    multicam: Command, tmp_path: Path, command: tuple[str, ...]
-) -> None:
+def test_output_that_cannot_be_written_is_one_line(multicam: Command, tmp_path: Path, command: tuple[str, ...]) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert_one_line(multicam(*command, "-o", blocked, *BRIEF), f"{blocked} is a file")

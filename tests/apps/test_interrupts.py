@@ -14,7 +14,6 @@ from tests.apps.command import assert_consistent, ended, files_in, process, read
 from tests.apps.conftest import Studio
 
 
-
 def slow_analysis(begun: int, seconds: float) -> str:
     """Return what makes every instant of an analysis take so long; it says "at work" at instant ``begun``."""
     return f"""
