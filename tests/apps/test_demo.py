@@ -26,8 +26,8 @@ BRIEF = ("--seconds", 0.4, "--cameras", 1, "--people", 2, "--workers", 1)
 #: another scene, of nine frames, and nothing that loads a network, for what does not depend on them
 OTHER_SCENE = ("--seed", 4, "--seconds", 0.6, "--cameras", 2, "--people", 4, "--at-once", 4, "--workers", 1)
 NO_NETWORKS = ("--detector", "simulated", *COLORS)
-#: says when four of the nine frames are tracked
-SLOW_ANALYSIS = slow_analysis(4, 0.1)
+#: says when the fourth of nine frames is tracked; the others take two seconds
+SLOW_ANALYSIS = slow_analysis(4, 0.35)
 #: says when the rendering has begun, and then goes on slowly
 SLOW_ROOM = """
 import time
@@ -36,7 +36,7 @@ render, drawn = CameraRenderer.render, []
 def slow(*arguments, **options):
     drawn.append(1)
     if len(drawn) == 3: print("rendering", flush=True)
-    time.sleep(0.05)
+    if len(drawn) >= 3: time.sleep(0.2)
     return render(*arguments, **options)
 CameraRenderer.render = slow
 """

@@ -15,7 +15,7 @@ from tests.apps.conftest import Studio
 
 
 def slow_analysis(begun: int, seconds: float) -> str:
-    """Return what makes every instant of an analysis take so long; it says "at work" at instant ``begun``."""
+    """Return what says "at work" at instant ``begun`` of an analysis and makes each take so long from then on."""
     return f"""
 import time
 from tracker.floor.pipeline import FloorPipeline
@@ -25,15 +25,15 @@ def slowed(decide):
     def slow(pipeline, seen):
         calls.append(seen)
         if len(calls) == {begun}: print("at work", flush=True)
-        time.sleep({seconds})
+        if len(calls) >= {begun}: time.sleep({seconds})
         return decide(pipeline, seen)
     return slow
 for kind in (MultiCameraPipeline, FloorPipeline): kind.decide = slowed(kind.decide)
 """
 
 
-#: a slow machine: the analysis takes two seconds
-SLOW_ANALYSIS = slow_analysis(25, 0.015)
+#: a slow machine: what is left of the analysis takes two seconds
+SLOW_ANALYSIS = slow_analysis(25, 0.02)
 #: the same for the videos, which are drawn after the analysis
 SLOW_VIDEO = """
 import time
