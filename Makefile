@@ -16,8 +16,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/multicam demo --output demo-output --overwrite
 
+# Bytecode is kept whatever the shell says: tests start dozens of processes, and each would compile everything anew.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto -m "not data"
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --dist worksteal -m "not data"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

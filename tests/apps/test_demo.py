@@ -17,12 +17,17 @@ import pytest
 from apps.viewer import open_file
 from benchmarks.room_scores import ALL_CAMERAS
 from tests.apps.command import Command, assert_consistent, assert_one_line, call, ended, files_in, process, read_json
-from tests.apps.test_interrupts import SLOW_ANALYSIS, wait_for
+from tests.apps.test_interrupts import COLORS, slow_analysis, wait_for
 from tracker.storage.mot_files import read_tracks
 
 EMBEDDER = "osnet_x0_25:room"
 SCENE = ("--seed", 3, "--seconds", 2, "--cameras", 2, "--people", 4, "--at-once", 4, "--workers", 1)
 BRIEF = ("--seconds", 0.4, "--cameras", 1, "--people", 2, "--workers", 1)
+#: another scene, of nine frames, and nothing that loads a network, for what does not depend on them
+OTHER_SCENE = ("--seed", 4, "--seconds", 0.6, "--cameras", 2, "--people", 4, "--at-once", 4, "--workers", 1)
+NO_NETWORKS = ("--detector", "simulated", *COLORS)
+#: says when the fourth of nine frames is tracked; the others take two seconds
+SLOW_ANALYSIS = slow_analysis(4, 0.35)
 #: says when the rendering has begun, and then goes on slowly
 SLOW_ROOM = """
 import time
@@ -31,7 +36,7 @@ render, drawn = CameraRenderer.render, []
 def slow(*arguments, **options):
     drawn.append(1)
     if len(drawn) == 3: print("rendering", flush=True)
-    time.sleep(0.05)
+    if len(drawn) >= 3: time.sleep(0.2)
     return render(*arguments, **options)
 CameraRenderer.render = slow
 """
@@ -138,8 +143,8 @@ def test_an_existing_folder_needs_overwrite_which_replaces_only_what_is_ours(mul
     assert call("simulate", "-o", folder, "--seconds", 0.3, "--cameras", 2, "--workers", 1, "--quiet") == 0
     (folder / "notes.txt").write_text("mine")
     before = files_in(folder)
-    for command in ("simulate", "demo"):
-        assert_one_line(multicam(command, "-o", folder, *BRIEF), f"{folder} is not empty", "--overwrite")
+    for command in (("simulate",), ("demo", *NO_NETWORKS)):
+        assert_one_line(multicam(*command, "-o", folder, *BRIEF), f"{folder} is not empty", "--overwrite")
     assert files_in(folder) == before
     assert multicam("simulate", "-o", folder, *BRIEF, "--overwrite", "--quiet").code == 0
     assert sorted(files_in(folder)) == [
@@ -181,16 +186,17 @@ def test_what_simulate_says_tracks_the_room(multicam: Command, tmp_path: Path) -
 def test_what_cannot_be_is_one_line(
     multicam: Command, tmp_path: Path, arguments: tuple[object, ...], fragments: tuple[str, ...]
 ) -> None:
-    assert_one_line(multicam(*arguments, "-o", tmp_path / "out"), *fragments)
+    more = NO_NETWORKS if arguments[0] == "demo" and "--embedder" not in arguments else ()
+    assert_one_line(multicam(*arguments, *more, "-o", tmp_path / "out"), *fragments)
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("command", ["demo", "simulate"])
-def test_output_that_cannot_be_written_is_one_line(multicam: Command, tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize("command", [("demo", *NO_NETWORKS), ("simulate",)], ids=["demo", "simulate"])
+def test_output_that_cannot_be_written_is_one_line(multicam: Command, tmp_path: Path, command: tuple[str, ...]) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    assert_one_line(multicam(command, "-o", blocked, *BRIEF), f"{blocked} is a file")
-    assert_one_line(multicam(command, "-o", blocked / "inside", *BRIEF), str(blocked))
+    assert_one_line(multicam(*command, "-o", blocked, *BRIEF), f"{blocked} is a file")
+    assert_one_line(multicam(*command, "-o", blocked / "inside", *BRIEF), str(blocked))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +207,7 @@ def test_stopped_while_rendering_everything_is_as_it_was(
 ) -> None:
     folder = shown.folder if existing else tmp_path / "new"
     before = files_in(folder)
-    with ended(process("demo", "-o", folder, *SCENE, "--overwrite", patch=SLOW_ROOM)) as run:
+    with ended(process("demo", "-o", folder, *OTHER_SCENE, *NO_NETWORKS, "--overwrite", patch=SLOW_ROOM)) as run:
         wait_for(run.stdout, "rendering")
         run.send_signal(number)
         out, err = run.communicate(timeout=30)
@@ -214,7 +220,7 @@ def test_stopped_while_rendering_everything_is_as_it_was(
 
 def test_stopped_while_tracking_what_is_left_belongs_together(shown: Shown, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(shown.folder, tmp_path / "out"))
-    with ended(process("demo", "-o", folder, *SCENE, "--overwrite", patch=SLOW_ANALYSIS)) as run:
+    with ended(process("demo", "-o", folder, *OTHER_SCENE, *NO_NETWORKS, "--overwrite", patch=SLOW_ANALYSIS)) as run:
         wait_for(run.stdout, "at work")
         run.send_signal(signal.SIGINT)
         out, err = run.communicate(timeout=30)
@@ -222,7 +228,7 @@ def test_stopped_while_tracking_what_is_left_belongs_together(shown: Shown, tmp_
     assert "Interrupted: finishing what was done so far." in err and "Traceback" not in err
     assert out.splitlines()[-1] == f"Interrupted: no scores; what was done is in {folder}"
     assert sorted(path.name for path in folder.iterdir()) == ["room", "track"]
-    assert read_tracks(folder / "room" / "truth" / "cam2.txt").last_frame == 30
+    assert read_tracks(folder / "room" / "truth" / "cam2.txt").last_frame == 9, "the earlier room had 30"
     assert_consistent(folder / "track", ["cam1", "cam2"])
     assert read_json(folder / "track" / "run.json")["interrupted"] is True
 
@@ -230,8 +236,9 @@ def test_stopped_while_tracking_what_is_left_belongs_together(shown: Shown, tmp_
 def test_stopped_for_good_while_tracking_the_room_is_left(shown: Shown, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(shown.folder, tmp_path / "out"))
     slow_videos = "import time\nfrom apps.rendering import Renderer\ndraw = Renderer.draw\n" \
-        "def slow(*a):\n    time.sleep(0.1)\n    return draw(*a)\nRenderer.draw = slow\n"  # fmt: skip
-    with ended(process("demo", "-o", folder, *SCENE, "--overwrite", patch=SLOW_ANALYSIS + slow_videos)) as run:
+        "def slow(*a):\n    time.sleep(0.5)\n    return draw(*a)\nRenderer.draw = slow\n"  # fmt: skip
+    given = ("demo", "-o", folder, *OTHER_SCENE, *NO_NETWORKS, "--overwrite")
+    with ended(process(*given, patch=SLOW_ANALYSIS + slow_videos)) as run:
         wait_for(run.stdout, "at work")
         run.send_signal(signal.SIGINT)
         wait_for(run.stderr, "Interrupt again to stop at once")
@@ -249,7 +256,7 @@ def test_without_a_display_nothing_is_opened(
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(subprocess, "Popen", None)
-    outcome = multicam("demo", "-o", tmp_path / "out", *BRIEF, "--embedder", "none", "--open")
+    outcome = multicam("demo", "-o", tmp_path / "out", *BRIEF, *NO_NETWORKS, "--open")
     assert outcome.code == 0
     assert outcome.err.splitlines()[-1] == "There is no display to open the video on."
     assert outcome.out.splitlines()[-1] == str(tmp_path / "out" / "track" / "mosaic.mp4")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -11,15 +12,17 @@ import pytest
 
 from tests.apps.command import Command, ended, files_in, process, read_json
 from tests.apps.conftest import Studio
+from tests.thread_settings import THREAD_SETTINGS
 
 
 def test_the_same_command_gives_the_same_bytes(
     studio: Studio, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In another process, whose sets and dictionaries are hashed otherwise, with one thread for each library, and
-    without looking ahead."""
+    """In another process, whose sets and dictionaries are hashed otherwise, with another number of threads for each
+    library, and without looking ahead."""
     monkeypatch.setenv("PYTHONHASHSEED", "12345")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    for name in THREAD_SETTINGS:
+        monkeypatch.setenv(name, "3" if os.environ.get(name) == "1" else "1")
     folder = tmp_path / "out"
     given = (
         "track", studio.corridor, studio.hall, "-o", folder, "--detector", studio.detections,

@@ -13,8 +13,10 @@ import pytest
 from tests.apps.command import assert_consistent, ended, files_in, process, read_json
 from tests.apps.conftest import Studio
 
-#: a slow machine: the analysis takes two seconds, and says when it has begun
-SLOW_ANALYSIS = """
+
+def slow_analysis(begun: int, seconds: float) -> str:
+    """Return what says "at work" at instant ``begun`` of an analysis and makes each take so long from then on."""
+    return f"""
 import time
 from tracker.floor.pipeline import FloorPipeline
 from tracker.pipeline import MultiCameraPipeline
@@ -22,12 +24,16 @@ calls = []
 def slowed(decide):
     def slow(pipeline, seen):
         calls.append(seen)
-        if len(calls) == 25: print("at work", flush=True)
-        time.sleep(0.015)
+        if len(calls) == {begun}: print("at work", flush=True)
+        if len(calls) >= {begun}: time.sleep({seconds})
         return decide(pipeline, seen)
     return slow
 for kind in (MultiCameraPipeline, FloorPipeline): kind.decide = slowed(kind.decide)
 """
+
+
+#: a slow machine: what is left of the analysis takes two seconds
+SLOW_ANALYSIS = slow_analysis(25, 0.02)
 #: the same for the videos, which are drawn after the analysis
 SLOW_VIDEO = """
 import time

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.detector_stride import stride_table
 from benchmarks.end_to_end import VARIANTS, Run, _row, compare_end_to_end, end_to_end_table
 from benchmarks.pipeline_scaling import _Recorded, _streams, measure_scaling, scaling_table
-from tests.benchmarks.test_speed import run
+from tests.benchmarks.conftest import SpeedCommand
 from tracker.errors import InputError
 from tracker.pipeline import crop_of
 
@@ -78,12 +78,12 @@ def test_what_is_no_room_is_refused_in_one_line(tmp_path: Path) -> None:
         compare_end_to_end(tmp_path, ["flor"], repeats=1)
 
 
-def test_scaling_writes_a_report(tmp_path: Path) -> None:
+def test_scaling_writes_a_report(speed: SpeedCommand, tmp_path: Path) -> None:
     path, table = tmp_path / "scaling.json", tmp_path / "scaling.md"
-    done = run(
+    done = speed(
         "scaling", "--cameras", "1,2", "--people", "2", "--at-people", "2", "--at-cameras", "1", "--instants", "20",
         "--repeats", "1", "--json", str(path), "--markdown", str(table),
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     assert [row["cameras"] for row in json.loads(path.read_text())["rows"]] == [1, 2]
     assert table.read_text().startswith("| cameras | people in each |")

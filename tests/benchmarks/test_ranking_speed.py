@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,26 +14,18 @@ from benchmarks.ranking_speed import RankingSizes, compare_ranking, make_ranking
 from benchmarks.usual_ranking import usual_re_ranking, usual_scores
 from reid_models.evaluation.ranking import evaluate_distances, evaluate_ranking
 from reid_models.evaluation.re_ranking import re_rank, re_rank_distances
+from tests.benchmarks.conftest import SpeedCommand
 from tests.reid_models.fixtures import read_fixture
 from tracker.errors import InputError
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks.speed", "ranking", "--quiet", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).resolve().parents[2],
-    )
-
-
-def test_command_writes_json_of_the_common_shape_and_markdown(tmp_path: Path) -> None:
+def test_command_writes_json_of_the_common_shape_and_markdown(speed: SpeedCommand, tmp_path: Path) -> None:
     report_path, table_path = tmp_path / "speed.json", tmp_path / "speed.md"
     sizes = ["--queries", "40", "--gallery", "220", "--dimension", "32", "--seed", "5"]
     repeats = ["--repeats", "2", "--re-ranking-repeats", "1"]
-    done = run(*sizes, *repeats, "--json", str(report_path), "--markdown", str(table_path))
-    assert done.returncode == 0, done.stderr
+    given = [*sizes, *repeats, "--json", str(report_path), "--markdown", str(table_path)]
+    done = speed("ranking", "--quiet", *given)
+    assert done.code == 0, done.err
     report = json.loads(report_path.read_text())
     assert list(report) == ["protocol", "settings", "machine", "rows"]
     assert report["protocol"] == "speed ranking"
@@ -78,11 +68,11 @@ def test_command_writes_json_of_the_common_shape_and_markdown(tmp_path: Path) ->
         (["--gallery", "2", "--queries", "1", "--re-ranking-repeats", "0"], "no query has a true match"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:
-    done = run(*arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_bad_input_is_one_line_and_exit_code_2(speed: SpeedCommand, arguments: list[str], message: str) -> None:
+    done = speed("ranking", "--quiet", *arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert len(done.err.strip().splitlines()) == 1
 
 
 def test_numbers_that_are_too_small_are_refused() -> None:

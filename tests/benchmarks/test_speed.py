@@ -17,26 +17,17 @@ from benchmarks.peers import AssociationSettings, PeerFrame, UltralyticsTracker
 from benchmarks.report import make_report, markdown_table, write_json
 from benchmarks.speed import tracker_table
 from benchmarks.synthetic_streams import StreamSettings, make_stream
+from tests.benchmarks.conftest import SpeedCommand
 from tracker.detections import Detections
 from tracker.errors import InputError
 from tracker.tracks import Tracks
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks.speed", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).resolve().parents[2],
-    )
-
-
-def test_command_writes_json_of_the_common_shape_and_markdown(tmp_path: Path) -> None:
+def test_command_writes_json_of_the_common_shape_and_markdown(speed: SpeedCommand, tmp_path: Path) -> None:
     report_path, table_path = tmp_path / "speed.json", tmp_path / "speed.md"
     arguments = ["--people", "5,8", "--frames", "25", "--repeats", "2", "--trackers", "bytetrack", "--seed", "1"]
-    done = run("trackers", *arguments, "--json", str(report_path), "--markdown", str(table_path))
-    assert done.returncode == 0, done.stderr
+    done = speed("trackers", *arguments, "--json", str(report_path), "--markdown", str(table_path))
+    assert done.code == 0, done.err
     report = json.loads(report_path.read_text())
     assert list(report) == ["protocol", "settings", "machine", "rows"]
     assert report["settings"]["people"] == [5, 8]
@@ -71,15 +62,18 @@ def test_command_writes_json_of_the_common_shape_and_markdown(tmp_path: Path) ->
         (["--trackers", ","], "no tracker"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:
-    done = run("trackers", *arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_bad_input_is_one_line_and_exit_code_2(speed: SpeedCommand, arguments: list[str], message: str) -> None:
+    done = speed("trackers", *arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert len(done.err.strip().splitlines()) == 1
 
 
-def test_help_lists_the_benchmarks() -> None:
-    done = run("--help")
+def test_help_of_the_module_lists_the_benchmarks() -> None:
+    """In a process of its own, as a person runs it."""
+    command = [sys.executable, "-m", "benchmarks.speed", "--help"]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
     assert done.returncode == 0
     assert "trackers" in done.stdout
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.thread_settings import without_thread_settings
 from tracker.detectors import create_detector
 from tracker.detectors.class_names import COCO_CLASS_NAMES
 from tracker.errors import InputError
@@ -127,7 +128,8 @@ assert torch.get_num_threads() == threads
 from ultralytics.utils.events import events
 assert not events.enabled
 """
-    environment = {**os.environ, "MULTICAM_CACHE": str(tmp_path / "cache"), "HOME": str(tmp_path / "home")}
+    environment = without_thread_settings()
+    environment |= {"MULTICAM_CACHE": str(tmp_path / "cache"), "HOME": str(tmp_path / "home")}
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[3])
     environment.pop("PYTEST_CURRENT_TEST", None)
     here = tmp_path / "here"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -15,7 +16,13 @@ CORNERS = {"southwest": (0.0, 0.0), "southeast": (6.0, 0.0), "northeast": (6.0, 
 
 
 def corner_cameras() -> dict[str, Camera]:
-    """Return the four cameras, 2.6 m above the floor, which look at the middle of the room."""
+    """Return the four cameras, 2.6 m above the floor, which look at the middle of the room; the same ones each time."""
+    return dict(_corner_cameras())
+
+
+@cache
+def _corner_cameras() -> dict[str, Camera]:
+    """Return cameras that keep what they have computed: making it anew for every test takes most of some tests."""
     intrinsics = np.array([[400.0, 0, 320], [0, 400, 240], [0, 0, 1]])
     cameras = {}
     for name, (x, y) in CORNERS.items():

@@ -45,6 +45,9 @@ def frames_of(places: Places, index: int, *, images: bool = True) -> list[Frame]
     """Return what the four cameras see: people as coloured boxes, the nearest in front."""
     frames = []
     for name, camera in corner_cameras().items():
+        if not images:
+            frames.append(Frame(name, index, index / RATE, None))
+            continue
         image = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8)
         people = places(index)
         for person in sorted(people, key=lambda one: -np.hypot(*(np.array(people[one]) - camera.position[:2]))):
@@ -52,7 +55,7 @@ def frames_of(places: Places, index: int, *, images: bool = True) -> list[Frame]
             if np.isfinite(box).all():
                 left, top, right, bottom = box.astype(int)
                 image[top:bottom, left:right] = COLOURS[person]
-        frames.append(Frame(name, index, index / RATE, image if images else None))
+        frames.append(Frame(name, index, index / RATE, image))
     return frames
 
 
