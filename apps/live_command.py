@@ -171,6 +171,7 @@ def live(
     from apps.build import class_numbers
     from apps.live_settings import LiveSettings
     from apps.validation import checked, parse_options
+    from tracker.cross_camera.identity_settings import LONG_RUN
     from tracker.errors import InputError
 
     if embedding not in ("where-needed", "every"):
@@ -210,9 +211,7 @@ def live(
             "tracker_parameters": parameters,
             "embedding": {"rule": embedding},
             "identities": {
-                "false_match_rate": false_match_rate, "views": views, "handover": handover, "keep_history": False,
-                # A settlement holds up the pictures: half of what recordings get is settled again.
-                "remembered_tracklets": 300,
+                "false_match_rate": false_match_rate, "views": views, "handover": handover, **LONG_RUN,
             },
             "floor": floor,
         },

@@ -75,7 +75,7 @@ def test_a_recorded_store_says_what_the_run_says_at_its_end(tmp_path: Path) -> N
 
 def test_a_short_soak_ends_with_a_bounded_store(tmp_path: Path) -> None:
     settings = SoakSettings(0.04, people=20_000, frame_rate=2.0, dimension=32)
-    marks = soak(settings, tmp_path / "store.sqlite", keep_hours=0.01, marks=4)
+    marks = list(soak(settings, tmp_path / "store.sqlite", keep_hours=0.01, marks=4))
     assert [round(one.hours, 3) for one in marks] == [0.01, 0.02, 0.03, 0.04]
     assert marks[-1].people > marks[0].people > 0 and marks[-1].identities > 0
     assert all(one.ms_per_frame > 0 and one.memory_mb > 20 for one in marks)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.cross_camera.appearance import AppearanceSummary, cosine_distances
+from tracker.cross_camera.appearance import AppearanceSummary, cosine_distances, normalised
 
 __all__ = ["Gallery", "GalleryIdentity"]
 
@@ -19,8 +19,18 @@ class GalleryIdentity:
 
     number: int
     last_seen: float
-    #: camera → summary of everything seen there
-    views: dict[int, AppearanceSummary] = field(default_factory=dict)
+    #: camera → summary of everything seen there; replaced, never changed, so that whoever holds it can tell
+    views: Mapping[int, AppearanceSummary] = field(default_factory=dict)
+    _means: NDArray[np.float32] | None = None
+    _means_of: Mapping[int, AppearanceSummary] | None = None
+
+    def means(self) -> NDArray[np.float32]:
+        """Return the L2-normalised mean look (V, D) of each view that has shown a crop, by camera; (0, 0) of none."""
+        if self._means is None or self._means_of is not self.views:
+            totals = [total for camera in sorted(self.views) if (total := self.views[camera].total) is not None]
+            self._means = normalised(np.stack(totals)) if totals else np.zeros((0, 0), np.float32)
+            self._means_of = self.views
+        return self._means
 
 
 class Gallery:
@@ -71,8 +81,11 @@ class Gallery:
         identity = self._identities.setdefault(number, GalleryIdentity(number, time))
         identity.last_seen = max(identity.last_seen, time)
 
-    def replace_views(self, views: dict[int, dict[int, AppearanceSummary]], *, keep: set[int]) -> None:
-        """Set the looks (identity → camera → summary); identities neither there nor in ``keep`` are dropped."""
+    def replace_views(self, views: Mapping[int, Mapping[int, AppearanceSummary]], *, keep: set[int]) -> None:
+        """Set the looks (identity → camera → summary), which then belong to the gallery and must not change.
+
+        Identities neither there nor in ``keep`` are dropped.
+        """
         for number in [number for number in self._identities if number not in views and number not in keep]:
             del self._identities[number]
         for number, by_camera in views.items():
@@ -82,8 +95,10 @@ class Gallery:
     def add(self, number: int, camera: int, summary: AppearanceSummary, time: float) -> None:
         """Add what was seen of an identity in one camera."""
         self.note(number, time)
-        views = self._identities[number].views
-        views.setdefault(camera, AppearanceSummary(summary.capacity)).absorb(summary)
+        identity = self._identities[number]
+        both = identity.views[camera].copy() if camera in identity.views else AppearanceSummary(summary.capacity)
+        both.absorb(summary)
+        identity.views = {**identity.views, camera: both}
 
     def forget(self, number: int) -> None:
         """Forget an identity; its number is not given to anybody else."""
@@ -104,18 +119,13 @@ class Gallery:
         The distance to an identity is that to its nearest view: a person seen from behind in one camera and from the
         front in another is compared with both.
         """
-        rows: list[NDArray[np.float32]] = []
-        owners: list[int] = []
         numbers = [number for number in sorted(self._identities) if self._identities[number].views]
-        for column, number in enumerate(numbers):
-            for camera in sorted(self._identities[number].views):
-                mean = self._identities[number].views[camera].mean
-                if mean is not None:
-                    rows.append(mean)
-                    owners.append(column)
+        means = [self._identities[number].means() for number in numbers]
         result = np.full((len(queries), len(numbers)), np.inf, np.float32)
-        if rows and len(queries):
-            each = cosine_distances(queries, np.stack(rows))
-            for row in range(len(queries)):
-                np.minimum.at(result[row], owners, each[row])
+        columns = [column for column, mine in enumerate(means) if len(mine)]
+        if columns and len(queries):
+            rows = [means[column] for column in columns]
+            starts = np.cumsum([0, *(len(mine) for mine in rows[:-1])])
+            each = cosine_distances(queries, np.concatenate(rows))
+            result[:, columns] = np.minimum.reduceat(each, starts, axis=1)
         return np.asarray(numbers, np.int64), result
