@@ -184,7 +184,7 @@ def run(
             path = store or Path(folder) / "store.sqlite"
             marks = max(2, round(hours_of_video))
             for mark in soak(settings, path, keep_hours=keep_hours, marks=marks, report=bars.of("frames")):
-                found.append(mark)
+                found = [*found, mark]
     except KeyboardInterrupt:
         _show(settings, found, keep_hours)
         raise
@@ -198,8 +198,8 @@ def _show(settings: SoakSettings, found: list[Mark], keep_hours: float) -> None:
     if not found:
         return
     header = [
-        "after hours", "memory MB", "ms per frame", "processor ms per frame", "new people", "identities", "in the store",
-        "store MB", "forgetting s",
+        "after hours", "memory MB", "ms per frame", "processor ms per frame", "new people", "identities",
+        "in the store", "store MB", "forgetting s",
     ]  # fmt: skip
     lines = [
         [f"{one.hours:.2f}", f"{one.memory_mb:.1f}", f"{one.ms_per_frame:.3f}", f"{one.processor_ms_per_frame:.3f}",
@@ -209,8 +209,8 @@ def _show(settings: SoakSettings, found: list[Mark], keep_hours: float) -> None:
     ]  # fmt: skip
     first, last = found[0], found[-1]
     print_table(
-        f"{len(CAMERAS)} cameras, {settings.frame_rate:g} frames/s, {last.hours:g} hours, {settings.known} people known "
-        "before", header, lines,
+        f"{len(CAMERAS)} cameras, {settings.frame_rate:g} frames/s, {last.hours:g} hours, {settings.known} people "
+        "known before", header, lines,
         f"From the first mark to the last: memory {_change(first.memory_mb, last.memory_mb)}, time per frame "
         f"{_change(first.ms_per_frame, last.ms_per_frame)}, the processor's "
         f"{_change(first.processor_ms_per_frame, last.processor_ms_per_frame)}; "

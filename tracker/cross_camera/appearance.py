@@ -32,7 +32,8 @@ class AppearanceSummary:
     """
 
     __slots__ = (
-        "_halves", "_mean", "_mean_sum", "_prototypes", "_stride", "_times", "_until_next", "capacity", "count", "weight",
+        "_halves", "_mean", "_mean_sum", "_prototypes", "_stride", "_times", "_until_next", "capacity", "count",
+        "weight",
     )  # fmt: skip
 
     def __init__(self, capacity: int = 12) -> None:

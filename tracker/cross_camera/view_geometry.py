@@ -109,10 +109,8 @@ class CoVisiblePairs:
         return _medians(values, self._starts, self.sizes)
 
 
-def _medians(
-    values: NDArray[np.float64], starts: NDArray[np.int64], sizes: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the median (G,) of each stretch of values (T,) that begins at ``starts`` (G,) and is ``sizes`` (G,) long."""
+def _medians(values: NDArray[np.float64], starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the median (G,) of each stretch of values (T,), of ``sizes`` (G,) rows from ``starts`` (G,) on."""
     steps = np.arange(sizes.max())
     rows = np.minimum(starts[:, None] + steps, len(values) - 1)
     padded = np.where(steps < sizes[:, None], values[rows], np.inf)

@@ -84,7 +84,7 @@ class Visits:
 
 
 def _sums(values: NDArray[np.float32], starts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the sums (V, V) of values (N, N) over the stretches of rows and of columns that begin at ``starts`` (V,)."""
+    """Return the sums (V, V) of values (N, N) over stretches of rows and columns that begin at ``starts`` (V,)."""
     by_rows = np.add.reduceat(values, starts, axis=0, dtype=np.float64)
     return np.asarray(np.add.reduceat(by_rows, starts, axis=1), np.float64)
 
