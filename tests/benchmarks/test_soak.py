@@ -99,14 +99,15 @@ def test_people_of_before_are_recognised() -> None:
     identities.load(known)
     trackers = [create_tracker("bytetrack", frame_rate=2.0) for _ in CAMERAS]
     told: set[int] = set()
-    people = 0
-    for time, detections, people in soak_instants(settings):
+    new = 0
+    for time, detections, new_people in soak_instants(settings):
+        new = new_people
         step = [observed(*each, time, found) for *each, found in zip(trackers, CAMERAS, detections, strict=True)]
         for event in identities.observe(step):
             if event.kind == "identity_recalled" and event.identity is not None:
                 told.add(event.identity)
     # In three minutes ten or twenty come back, each of 40 as likely as another, and hardly anybody comes anew.
-    assert people < 10 < len(told) <= 40
+    assert new < 10 < len(told) <= 40
 
 
 def test_the_command_says_what_processor_and_memory_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
