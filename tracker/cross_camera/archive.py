@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.cross_camera.appearance import AppearanceSummary
+from tracker.cross_camera.look_table import LookTable, Views
 from tracker.cross_camera.tracklets import Tracklet
 
 __all__ = ["Archive"]
@@ -23,9 +24,8 @@ class Archive:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         # Summaries and the dictionaries of them are replaced, never changed: others hold them too, and can tell.
-        self._views: dict[int, Mapping[int, AppearanceSummary]] = {}
-        # identity → its mean look (D,), as long as its views are the ones that it was made of
-        self._means: dict[int, tuple[Mapping[int, AppearanceSummary], NDArray[np.float32] | None]] = {}
+        self._views: dict[int, Views] = {}
+        self._table = LookTable(_mean)
         self._last: dict[int, float] = {}
         self._spans: dict[int, list[tuple[int, float, float]]] = {}
 
@@ -110,7 +110,7 @@ class Archive:
 
     def forget(self, identity: int) -> None:
         """Forget an identity."""
-        for part in (self._views, self._last, self._spans, self._means):
+        for part in (self._views, self._last, self._spans):
             part.pop(identity, None)
 
     def camera_shares(self, identity: int) -> dict[int, float]:
@@ -130,8 +130,6 @@ class Archive:
             candidates = sorted((last, identity) for identity, last in self._last.items() if identity not in keep)
             for _, identity in candidates[:excess]:
                 del self._views[identity], self._last[identity]
-        for identity in [identity for identity in self._means if identity not in self._views]:
-            del self._means[identity]
 
     def identities_beside(self, tracklet: Tracklet, *, any_camera: bool) -> set[int]:
         """Return archived identities that were in the tracklet's camera (or in any) while it lived."""
@@ -144,7 +142,7 @@ class Archive:
             )
         }
 
-    def views(self) -> dict[int, Mapping[int, AppearanceSummary]]:
+    def views(self) -> dict[int, Views]:
         """Return the looks: identity → camera → summary; of an identity of which nothing is new the same objects."""
         return dict(self._views)
 
@@ -175,7 +173,7 @@ class Archive:
             matters |= self._alike(np.stack(means), near, most)
         found = []
         for identity in sorted(matters & self._views.keys()):
-            summary = AppearanceSummary.pooled(self._in_order(identity))
+            summary = _whole(self._views[identity])
             node = Tracklet(-identity, -1, -1, -np.inf, -np.inf, summary=summary, identity=identity, closed=True)
             found.append((node, summary))
         return found
@@ -195,26 +193,19 @@ class Archive:
 
     def _alike(self, looks: NDArray[np.float32], near: float, most: int | None) -> set[int]:
         """Return the identities nearer than ``near`` to any of ``looks`` (N, D), of each at most ``most``."""
-        numbers, means = [], []
-        for identity in self._views:
-            mean = self._mean(identity)
-            if mean is not None:
-                numbers.append(identity)
-                means.append(mean)
-        if not numbers:
-            return set()
-        distances = 1.0 - looks @ np.stack(means).T
+        self._table.sync(self._views)
+        numbers, distances = self._table.distances(looks)
         alike = distances < near
         if most is not None and most < len(numbers):
             alike &= distances <= np.partition(distances, most - 1, axis=1)[:, most - 1 : most]
-        return {numbers[place] for place in np.flatnonzero(alike.any(axis=0)).tolist()}
+        return set(numbers[alike.any(axis=0)].tolist())
 
-    def _in_order(self, identity: int) -> list[AppearanceSummary]:
-        return [self._views[identity][camera] for camera in sorted(self._views[identity])]
 
-    def _mean(self, identity: int) -> NDArray[np.float32] | None:
-        views = self._views[identity]
-        known = self._means.get(identity)
-        if known is None or known[0] is not views:
-            known = self._means[identity] = (views, AppearanceSummary.pooled(self._in_order(identity)).mean)
-        return known[1]
+def _whole(views: Views) -> AppearanceSummary:
+    """Return how somebody looked, wherever they were seen."""
+    return AppearanceSummary.pooled([views[camera] for camera in sorted(views)])
+
+
+def _mean(views: Views) -> NDArray[np.float32]:
+    mean = _whole(views).mean
+    return np.zeros((0, 0), np.float32) if mean is None else mean[None]

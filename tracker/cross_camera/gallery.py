@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.cross_camera.appearance import AppearanceSummary, cosine_distances, normalised
+from tracker.cross_camera.appearance import AppearanceSummary, normalised
+from tracker.cross_camera.look_table import LookTable, Views
 
 __all__ = ["Gallery", "GalleryIdentity"]
 
@@ -20,17 +21,7 @@ class GalleryIdentity:
     number: int
     last_seen: float
     #: camera → summary of everything seen there; replaced, never changed, so that whoever holds it can tell
-    views: Mapping[int, AppearanceSummary] = field(default_factory=dict)
-    _means: NDArray[np.float32] | None = None
-    _means_of: Mapping[int, AppearanceSummary] | None = None
-
-    def means(self) -> NDArray[np.float32]:
-        """Return the L2-normalised mean look (V, D) of each view that has shown a crop, by camera; (0, 0) of none."""
-        if self._means is None or self._means_of is not self.views:
-            totals = [total for camera in sorted(self.views) if (total := self.views[camera].total) is not None]
-            self._means = normalised(np.stack(totals)) if totals else np.zeros((0, 0), np.float32)
-            self._means_of = self.views
-        return self._means
+    views: Views = field(default_factory=dict)
 
 
 class Gallery:
@@ -43,6 +34,7 @@ class Gallery:
     def __init__(self, capacity: int = 2000) -> None:
         self.capacity = capacity
         self._identities: dict[int, GalleryIdentity] = {}
+        self._table = LookTable(_means)
         self._next_number = 1
 
     def __len__(self) -> int:
@@ -81,7 +73,7 @@ class Gallery:
         identity = self._identities.setdefault(number, GalleryIdentity(number, time))
         identity.last_seen = max(identity.last_seen, time)
 
-    def replace_views(self, views: Mapping[int, Mapping[int, AppearanceSummary]], *, keep: set[int]) -> None:
+    def replace_views(self, views: Mapping[int, Views], *, keep: set[int]) -> None:
         """Set the looks (identity → camera → summary), which then belong to the gallery and must not change.
 
         Identities neither there nor in ``keep`` are dropped.
@@ -117,15 +109,13 @@ class Gallery:
         """Return identity numbers (I,), ascending, and the cosine distance (Q, I) of each query (Q, D) to each.
 
         The distance to an identity is that to its nearest view: a person seen from behind in one camera and from the
-        front in another is compared with both.
+        front in another is compared with both. Whoever has shown no crop is left out.
         """
-        numbers = [number for number in sorted(self._identities) if self._identities[number].views]
-        means = [self._identities[number].means() for number in numbers]
-        result = np.full((len(queries), len(numbers)), np.inf, np.float32)
-        columns = [column for column, mine in enumerate(means) if len(mine)]
-        if columns and len(queries):
-            rows = [means[column] for column in columns]
-            starts = np.cumsum([0, *(len(mine) for mine in rows[:-1])])
-            each = cosine_distances(queries, np.concatenate(rows))
-            result[:, columns] = np.minimum.reduceat(each, starts, axis=1)
-        return np.asarray(numbers, np.int64), result
+        self._table.sync({number: identity.views for number, identity in self._identities.items()})
+        return self._table.distances(queries)
+
+
+def _means(views: Views) -> NDArray[np.float32]:
+    """Return the L2-normalised mean look (K, D) of each view that has shown a crop."""
+    totals = [total for camera in sorted(views) if (total := views[camera].total) is not None]
+    return normalised(np.stack(totals)) if totals else np.zeros((0, 0), np.float32)
