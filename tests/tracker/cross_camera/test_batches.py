@@ -238,13 +238,13 @@ def test_a_threshold_is_the_quantile_of_student_t() -> None:
     assert threshold.value == pytest.approx(quantile, rel=1e-6)
 
 
-@pytest.mark.parametrize("chosen", [LONG_RUN | {"remembered_tracklets": 10}, {"remembered_tracklets": 10}])
+@pytest.mark.parametrize("chosen", [LONG_RUN | {"remembered_tracklets": 20}, {"remembered_tracklets": 20}])
 def test_a_long_run_is_settled_with_few_of_many_known(chosen: dict[str, Any]) -> None:
     """However many are known; and who comes back is recognised as where everybody is looked at.
 
     They come two by two, so that it is learnt how far apart strangers are.
     """
-    people, dimension = 150, 1024
+    people, dimension = 180, 512
     identities = Identities(["a"], IdentitySettings(**chosen), 0.5)
     gather, found = identities.evidence.gather, []
 
@@ -269,6 +269,6 @@ def test_a_long_run_is_settled_with_few_of_many_known(chosen: dict[str, Any]) ->
             numbers.setdefault(first + row, set()).add(int(now[row]))
     assert all(len(one) == 1 for one in numbers.values())
     assert len(set.union(*numbers.values())) == people
-    # Ten remembered and six new ones, whom they hold, and five for each that is new.
-    few = 2 * (10 + 6) + 5 * 6
+    # Twenty remembered and six new ones, whom they hold, and five for each that is new.
+    few = 2 * (20 + 6) + 5 * 6
     assert max(found) <= few if "archived_candidates" in chosen else max(found) > 1.5 * few
