@@ -104,7 +104,10 @@ def soak(
                 time, detections, people = next(instants)
                 making += thread_time()
                 started = perf_counter()
-                step = [observed(*each, time, seen) for *each, seen in zip(trackers, CAMERAS, detections)]
+                step = [
+                    observed(tracker, camera, time, seen)
+                    for tracker, camera, seen in zip(trackers, CAMERAS, detections)
+                ]
                 recorder.record(step, identities.observe(step))
                 for seen in step:
                     if len(seen.track_ids) and time - cropped[seen.camera] >= _CROP_SECONDS:
