@@ -103,6 +103,7 @@ def live(
 
     from apps.live_settings import LiveSettings
     from apps.validation import checked
+    from tracker.cross_camera.identity_settings import LONG_RUN
     from tracker.errors import InputError
 
     if embedding not in ("where-needed", "every"):
@@ -124,8 +125,7 @@ def live(
             models,
             networks,
             tracking,
-            # A settlement holds up the pictures: half of what recordings get is settled again.
-            identities={"keep_history": False, "remembered_tracklets": 300},
+            identities=LONG_RUN,
             pipeline={"embedding": {"rule": embedding}},
         ),
     )

@@ -1,16 +1,17 @@
 """``python -m benchmarks.soak``: a day of four cameras, as fast as it goes, through trackers, identities and store.
 
-Memory and time per frame after the first hour are compared with those at the end; the store is purged as it would be by
-its retention, and its size shown.
+Memory and time per frame after the first hour are compared with those at the end; store and identities forget as they
+would by their retention, and the store's size is shown. It begins as a process stands that has run for longer than its
+retention: with everybody known who came in that time before. ``--cold`` begins with nobody.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time, thread_time
 from typing import Annotated
 
 import numpy as np
@@ -18,11 +19,12 @@ import typer
 
 from benchmarks.console import StepBars, print_table, run_command
 from benchmarks.report import make_report, write_json
-from benchmarks.soak_streams import CAMERAS, IMAGE_SIZE, SoakSettings, soak_instants
+from benchmarks.soak_streams import CAMERAS, IMAGE_SIZE, SoakSettings, people_before, soak_instants
 from tracker.cross_camera.crop_quality import CropRules, crop_quality
+from tracker.cross_camera.earlier_runs import LONG_AGO
 from tracker.cross_camera.gallery_file import EmbedderMark
 from tracker.cross_camera.identities import Identities
-from tracker.cross_camera.identity_settings import CameraObservations, IdentitySettings
+from tracker.cross_camera.identity_settings import LONG_RUN, CameraObservations, IdentitySettings
 from tracker.detections import Detections
 from tracker.pipeline import SMALL_DETECTOR_PARAMETERS
 from tracker.single_camera import create_tracker
@@ -36,21 +38,28 @@ __all__ = ["Mark", "app", "main", "observed", "soak"]
 _CROP_BYTES, _CROP_SECONDS = 4000, 5.0
 #: the cosine distance that identities start from; looks of different people lie at about 1
 _THRESHOLD = 0.5
+_CROP_RULES = CropRules()
 
 app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How it stands after a stretch of the video: the time of its frames is that of trackers, identities and store."""
+    """How it stands after a stretch of the video.
+
+    Times are of its frames in trackers, identities and store: by the clock, and the processor's, of all threads.
+    ``forgetting_seconds`` of the clock is what the retention then took.
+    """
 
     hours: float
     memory_mb: float
     ms_per_frame: float
+    processor_ms_per_frame: float
     people: int
     identities: int
     in_store: int
     store_mb: float
+    forgetting_seconds: float
 
 
 def soak(
@@ -60,13 +69,13 @@ def soak(
     keep_hours: float,
     marks: int = 24,
     report: Callable[[int, int], None] | None = None,
-) -> list[Mark]:
-    """Run it and return how it stands after each of ``marks`` equal stretches.
+) -> Iterator[Mark]:
+    """Run it and yield how it stands after each of ``marks`` equal stretches.
 
     Args:
         settings: of the stream.
         store_path: a new file.
-        keep_hours: what is older is purged from the store, after each stretch.
+        keep_hours: what is older is forgotten by store and identities, after each stretch.
         marks: stretches.
         report: called with the number of finished and of all frames of a camera.
     """
@@ -75,44 +84,53 @@ def soak(
         create_tracker("bytetrack", frame_rate=settings.frame_rate, **SMALL_DETECTOR_PARAMETERS["bytetrack"])
         for _ in CAMERAS
     ]
-    identities = Identities(CAMERAS, IdentitySettings(keep_history=False), _THRESHOLD)
-    found: list[Mark] = []
+    identities = Identities(CAMERAS, IdentitySettings(**LONG_RUN), _THRESHOLD)
+    identities.load(people_before(settings))
     total = int(settings.hours * 3600 * settings.frame_rate)
     ends = [round(total * (place + 1) / marks) for place in range(marks)]
+    instants = soak_instants(settings)
     with TrackStore(store_path, create=True) as store:
         mark = EmbedderMark("made-up", np.eye(4, settings.dimension, dtype=np.float32))
         store.set_embedder(EmbedderRecord("made-up", None, mark))
         store.begin_run(0.0, clock_kind="wall")
         recorder = StoreRecorder(store, identities)
-        spent, begun, cropped = 0.0, 0, dict.fromkeys(CAMERAS, 0.0)
-        for done, (time, detections, people) in enumerate(soak_instants(settings), start=1):
+        begun, cropped = 0, dict.fromkeys(CAMERAS, 0.0)
+        for end in ends:
+            frames = (end - begun) * len(CAMERAS)
+            spent, making, processor = 0.0, 0.0, process_time()
+            time, people = 0.0, 0
+            for done in range(begun + 1, end + 1):
+                making -= thread_time()
+                time, detections, people = next(instants)
+                making += thread_time()
+                started = perf_counter()
+                step = [
+                    observed(tracker, camera, time, seen)
+                    for tracker, camera, seen in zip(trackers, CAMERAS, detections)
+                ]
+                recorder.record(step, identities.observe(step))
+                for seen in step:
+                    if len(seen.track_ids) and time - cropped[seen.camera] >= _CROP_SECONDS:
+                        cropped[seen.camera] = time
+                        content = generator.bytes(_CROP_BYTES)
+                        store.add_crop(seen.camera, int(seen.track_ids[0]), time, float(seen.qualities[0]), content)
+                spent += perf_counter() - started
+                if report is not None and done % 100 == 0:
+                    report(done, total)
+            processor = process_time() - processor - making
+            # Before anything is forgotten, when the store is largest.
+            size = store.stats()
             started = perf_counter()
-            step = [
-                observed(tracker, camera, time, seen) for tracker, camera, seen in zip(trackers, CAMERAS, detections)
-            ]
-            recorder.record(step, identities.observe(step))
-            for seen in step:
-                if len(seen.track_ids) and time - cropped[seen.camera] >= _CROP_SECONDS:
-                    cropped[seen.camera] = time
-                    content = generator.bytes(_CROP_BYTES)
-                    store.add_crop(seen.camera, int(seen.track_ids[0]), time, float(seen.qualities[0]), content)
-            spent += perf_counter() - started
-            if report is not None and done % 100 == 0:
-                report(done, total)
-            if done == ends[len(found)]:
-                # Before the store is purged, when it is largest.
-                size = store.stats()
-                found.append(
-                    Mark(
-                        done / settings.frame_rate / 3600, _memory_mb(),
-                        1000 * spent / ((done - begun) * len(CAMERAS)), people,
-                        identities.gallery.next_number - 1, size.people, size.file_bytes / 1e6,
-                    )
-                )  # fmt: skip
-                store.purge(time - 3600 * keep_hours)
-                spent, begun = 0.0, done
+            before = time - 3600 * keep_hours
+            store.purge(before)
+            identities.forget_before(before, LONG_AGO + before)
+            yield Mark(
+                end / settings.frame_rate / 3600, _memory_mb(), 1000 * spent / frames, 1000 * processor / frames,
+                people, identities.gallery.next_number - 1 - settings.known, size.people, size.file_bytes / 1e6,
+                perf_counter() - started,
+            )  # fmt: skip
+            begun = end
         recorder.finish(identities.finish())
-    return found
 
 
 def observed(tracker: SingleCameraTracker, camera: str, time: float, detections: Detections) -> CameraObservations:
@@ -124,7 +142,7 @@ def observed(tracker: SingleCameraTracker, camera: str, time: float, detections:
     features = np.full((len(tracks), detections.features.shape[1]), np.nan, np.float32)
     features[matched] = detections.features[rows]
     qualities = np.zeros(len(tracks), np.float32)
-    qualities[matched] = crop_quality(detections.boxes, detections.scores, IMAGE_SIZE, CropRules())[rows]
+    qualities[matched] = crop_quality(detections.boxes, detections.scores, IMAGE_SIZE, _CROP_RULES)[rows]
     return CameraObservations(
         camera, time, tracks.ids, tracks.boxes, features, qualities, IMAGE_SIZE, tracker.removed_ids
     )
@@ -145,42 +163,62 @@ def run(
     people: Annotated[int, typer.Option(min=10, help="Different people in 24 hours, about.")] = 6000,
     returning: Annotated[float, typer.Option(min=0, max=0.9, help="Share of comings by people who came before.")] = 0.4,
     keep_hours: Annotated[float, typer.Option(min=0.01, help="Retention of the store.")] = 6.0,
+    cold: Annotated[bool, typer.Option("--cold", help="Begin with nobody, instead of who came before.")] = False,
     seed: Annotated[int, typer.Option(help="Of everything.")] = 0,
     store: Annotated[Path | None, typer.Option(help="Keep the store there; a new file.")] = None,
-    json: Annotated[Path | None, typer.Option(help="File for the report.")] = None,
+    json: Annotated[Path | None, typer.Option(help="File for the report, of a whole run only.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Run a day of four cameras through trackers, identities and store; compare its beginning with its end."""
+    """Run a day of four cameras through trackers, identities and store; compare its beginning with its end.
+
+    Ctrl-C ends it with the table of the hours that are finished.
+    """
     from tracker.errors import InputError
 
     if store is not None and store.exists():
         raise InputError(f"--store {store} is there already: choose another name")
     settings = SoakSettings(hours_of_video, seed, frame_rate, people, returning)
-    marks = max(2, round(hours_of_video))
-    with tempfile.TemporaryDirectory() as folder, StepBars(quiet) as bars:
-        found = soak(
-            settings,
-            store or Path(folder) / "store.sqlite",
-            keep_hours=keep_hours,
-            marks=marks,
-            report=bars.of("frames"),
-        )
-    header = ["after hours", "memory MB", "ms per frame", "people", "identities", "in the store", "store MB"]
+    if not cold:
+        came = int(3600 * keep_hours / settings.seconds_between_people)
+        settings = replace(settings, known=min(came, IdentitySettings().gallery_capacity))
+    found: list[Mark] = []
+    try:
+        with tempfile.TemporaryDirectory() as folder, StepBars(quiet) as bars:
+            path = store or Path(folder) / "store.sqlite"
+            marks = max(2, round(hours_of_video))
+            for mark in soak(settings, path, keep_hours=keep_hours, marks=marks, report=bars.of("frames")):
+                found = [*found, mark]
+    except KeyboardInterrupt:
+        _show(settings, found, keep_hours)
+        raise
+    _show(settings, found, keep_hours)
+    if json is not None:
+        rows = [{"name": "soak", "sequence": f"{one.hours:.2f} h", **asdict(one)} for one in found]
+        write_json(json, make_report("soak", asdict(settings) | {"keep_hours": keep_hours}, rows))
+
+
+def _show(settings: SoakSettings, found: list[Mark], keep_hours: float) -> None:
+    if not found:
+        return
+    header = [
+        "after hours", "memory MB", "ms per frame", "processor ms per frame", "new people", "identities",
+        "in the store", "store MB", "forgetting s",
+    ]  # fmt: skip
     lines = [
-        [f"{one.hours:.2f}", f"{one.memory_mb:.1f}", f"{one.ms_per_frame:.3f}", str(one.people), str(one.identities),
-         str(one.in_store), f"{one.store_mb:.1f}"]
+        [f"{one.hours:.2f}", f"{one.memory_mb:.1f}", f"{one.ms_per_frame:.3f}", f"{one.processor_ms_per_frame:.3f}",
+         str(one.people), str(one.identities), str(one.in_store), f"{one.store_mb:.1f}",
+         f"{one.forgetting_seconds:.1f}"]
         for one in found
     ]  # fmt: skip
     first, last = found[0], found[-1]
     print_table(
-        f"{len(CAMERAS)} cameras, {frame_rate:g} frames/s, {hours_of_video:g} hours", header, lines,
-        f"From the first mark to the last: memory {_change(first.memory_mb, last.memory_mb)}, "
-        f"time per frame {_change(first.ms_per_frame, last.ms_per_frame)}; "
+        f"{len(CAMERAS)} cameras, {settings.frame_rate:g} frames/s, {last.hours:g} hours, {settings.known} people "
+        "known before", header, lines,
+        f"From the first mark to the last: memory {_change(first.memory_mb, last.memory_mb)}, time per frame "
+        f"{_change(first.ms_per_frame, last.ms_per_frame)}, the processor's "
+        f"{_change(first.processor_ms_per_frame, last.processor_ms_per_frame)}; "
         f"largest store {max(one.store_mb for one in found):.1f} MB with {keep_hours:g} hours kept.",
     )  # fmt: skip
-    if json is not None:
-        rows = [{"name": "soak", "sequence": f"{one.hours:.2f} h", **asdict(one)} for one in found]
-        write_json(json, make_report("soak", asdict(settings) | {"keep_hours": keep_hours}, rows))
 
 
 def _change(first: float, last: float) -> str:
@@ -189,7 +227,7 @@ def _change(first: float, last: float) -> str:
 
 def main() -> None:
     """Run the command, see :func:`benchmarks.console.run_command`."""
-    run_command(app)
+    run_command(app, interrupted="interrupted; no report was written")
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.cross_camera.appearance import normalised
+from tracker.cross_camera.appearance import AppearanceSummary, normalised
+from tracker.cross_camera.earlier_runs import LONG_AGO, KnownIdentity, KnownPeople
 from tracker.detections import Detections
 
-__all__ = ["CAMERAS", "IMAGE_SIZE", "SoakSettings", "soak_instants"]
+__all__ = ["CAMERAS", "IMAGE_SIZE", "SoakSettings", "people_before", "soak_instants"]
 
 CAMERAS = ("entrance", "aisle", "counter", "exit")
 IMAGE_SIZE = (1280, 720)
@@ -24,11 +25,16 @@ IMAGE_SIZE = (1280, 720)
 _VISIT, _TRANSIT, _PACE = 9.0, 14.0, 0.15
 #: who comes back is one of so many who came last
 _MEMORY = 4000
+#: crops of somebody in one view
+_CROPS = 48
 
 
 @dataclass(frozen=True, slots=True)
 class SoakSettings:
-    """What comes: ``people`` different ones in 24 hours; ``returning`` is the share of comings by earlier ones."""
+    """What comes: ``people`` different ones in 24 hours; ``returning`` is the share of comings by earlier ones.
+
+    ``known`` people came before the beginning, one after the other at the same pace.
+    """
 
     hours: float
     seed: int = 0
@@ -39,6 +45,12 @@ class SoakSettings:
     #: length of what a visit and what a crop changes in a look, relative to the look
     view_noise: float = 0.5
     crop_noise: float = 0.3
+    known: int = 0
+
+    @property
+    def seconds_between_people(self) -> float:
+        """Mean time between the first comings of two different people."""
+        return 86_400 / self.people
 
 
 @dataclass(order=True, slots=True)
@@ -55,13 +67,13 @@ class _Visit:
 
 
 def soak_instants(settings: SoakSettings) -> Iterator[tuple[float, list[Detections], int]]:
-    """Yield time in seconds, the detections of each camera with their vectors, and how many people came so far."""
+    """Yield time in seconds, the detections of each camera with their vectors, and how many new people came so far."""
     generator = np.random.default_rng(settings.seed)
     scale = 1 / np.sqrt(settings.dimension)
-    every = 86_400 / settings.people * (1 - settings.returning)
+    every = settings.seconds_between_people * (1 - settings.returning)
     upcoming: list[_Visit] = []
     present: list[_Visit] = []
-    people, next_coming = 0, float(generator.exponential(every))
+    people, next_coming = settings.known, float(generator.exponential(every))
     for tick in range(int(settings.hours * 3600 * settings.frame_rate)):
         time = tick / settings.frame_rate
         while next_coming <= time:
@@ -75,7 +87,26 @@ def soak_instants(settings: SoakSettings) -> Iterator[tuple[float, list[Detectio
         while upcoming and upcoming[0].begin <= time:
             present.append(heapq.heappop(upcoming))
         present = [visit for visit in present if visit.end > time]
-        yield time, [_seen(settings, present, camera, time, scale, generator) for camera in range(len(CAMERAS))], people
+        detections = [_seen(settings, present, camera, time, scale, generator) for camera in range(len(CAMERAS))]
+        yield time, detections, people - settings.known
+
+
+def people_before(settings: SoakSettings) -> KnownPeople:
+    """Return the ``known`` people as a process knows them that has run for long, with numbers from 1 on."""
+    generator = np.random.default_rng((settings.seed, 1))
+    scale = 1 / np.sqrt(settings.dimension)
+    found = []
+    for person in range(settings.known):
+        unseen = (settings.known - person) * settings.seconds_between_people
+        views = {}
+        for visit in _walk(settings, person, 0.0, generator):
+            noise = settings.crop_noise * scale * generator.normal(size=(_CROPS, settings.dimension))
+            crops = normalised(visit.shown + noise)
+            views[CAMERAS[visit.camera]] = AppearanceSummary.restored(
+                crops.sum(axis=0), float(_CROPS), _CROPS, crops[:: _CROPS // 12], LONG_AGO - unseen
+            )
+        found.append(KnownIdentity(person + 1, unseen, views))
+    return KnownPeople(found, settings.known + 1, {})
 
 
 def _walk(settings: SoakSettings, person: int, time: float, generator: np.random.Generator) -> Iterator[_Visit]:

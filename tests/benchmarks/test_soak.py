@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.soak import observed, soak
-from benchmarks.soak_streams import CAMERAS, SoakSettings, soak_instants
+from benchmarks.console import run_command
+from benchmarks.soak import Mark, app, observed, soak
+from benchmarks.soak_streams import CAMERAS, SoakSettings, people_before, soak_instants
 from tests.tracker.storage.stores import mark
 from tracker.cross_camera.identities import Identities
-from tracker.cross_camera.identity_settings import IdentitySettings
+from tracker.cross_camera.identity_settings import LONG_RUN, IdentitySettings
 from tracker.single_camera import create_tracker
 from tracker.storage.store_recorder import StoreRecorder
 from tracker.storage.track_store import EmbedderRecord, TrackStore
@@ -75,10 +78,60 @@ def test_a_recorded_store_says_what_the_run_says_at_its_end(tmp_path: Path) -> N
 
 def test_a_short_soak_ends_with_a_bounded_store(tmp_path: Path) -> None:
     settings = SoakSettings(0.04, people=20_000, frame_rate=2.0, dimension=32)
-    marks = soak(settings, tmp_path / "store.sqlite", keep_hours=0.01, marks=4)
+    marks = list(soak(settings, tmp_path / "store.sqlite", keep_hours=0.01, marks=4))
     assert [round(one.hours, 3) for one in marks] == [0.01, 0.02, 0.03, 0.04]
     assert marks[-1].people > marks[0].people > 0 and marks[-1].identities > 0
     assert all(one.ms_per_frame > 0 and one.memory_mb > 20 for one in marks)
     with TrackStore(tmp_path / "store.sqlite") as store:
         first = store.stats().first_time
         assert first is not None and first >= 3600 * 0.03 - 1
+
+
+def test_people_of_before_are_recognised() -> None:
+    settings = SoakSettings(0.05, 1, frame_rate=2.0, people=6000, returning=0.9, dimension=64, known=40)
+    identities = Identities(CAMERAS, IdentitySettings(**LONG_RUN), 0.5)
+    known = people_before(settings)
+    assert [one.number for one in known.identities] == list(range(1, 41)) and known.next_number == 41
+    assert all(2 <= len(one.views) <= len(CAMERAS) for one in known.identities)
+    # The last of them came last.
+    unseen = [one.unseen_seconds for one in known.identities]
+    assert unseen == sorted(unseen, reverse=True) and unseen[-1] == 14.4
+    identities.load(known)
+    trackers = [create_tracker("bytetrack", frame_rate=2.0) for _ in CAMERAS]
+    told: set[int] = set()
+    new = 0
+    for time, detections, new_people in soak_instants(settings):
+        new = new_people
+        step = [observed(*each, time, found) for *each, found in zip(trackers, CAMERAS, detections, strict=True)]
+        for event in identities.observe(step):
+            if event.kind == "identity_recalled" and event.identity is not None:
+                told.add(event.identity)
+    # In three minutes a dozen come anew, and a hundred times somebody comes back, each of them as likely as another.
+    assert new < 25 < len(told) and told <= set(range(1, 41))
+
+
+def test_the_command_says_what_processor_and_memory_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "soak.json"
+    options = ["--hours-of-video", "0.02", "--frame-rate", "1", "--keep-hours", "0.02", "--quiet"]
+    run_command(app, [*options, "--json", str(report)])
+    shown = capsys.readouterr().out
+    assert "processor ms per frame" in shown and "5 people known before" in shown
+    rows = json.loads(report.read_text())["rows"]
+    assert [row["hours"] for row in rows] == [0.01, 0.02]
+    assert all(row["processor_ms_per_frame"] > 0 for row in rows)
+
+
+def test_what_is_interrupted_shows_what_is_finished(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> Iterator[Mark]:
+        yield Mark(1.0, 100.0, 2.0, 1.5, 250, 260, 255, 30.0, 0.5)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmarks.soak.soak", interrupted)
+    report = tmp_path / "soak.json"
+    with pytest.raises(SystemExit) as ended:
+        run_command(app, ["--hours-of-video", "2", "--quiet", "--json", str(report)])
+    shown = capsys.readouterr()
+    assert ended.value.code == 130 and not report.exists()
+    assert "1.500" in shown.out and "260" in shown.out

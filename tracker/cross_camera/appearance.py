@@ -31,7 +31,10 @@ class AppearanceSummary:
         capacity: number of prototypes kept (even).
     """
 
-    __slots__ = ("_mean_sum", "_prototypes", "_stride", "_times", "_until_next", "capacity", "count", "weight")
+    __slots__ = (
+        "_halves", "_mean", "_mean_sum", "_prototypes", "_stride", "_times", "_until_next", "capacity", "count",
+        "weight",
+    )  # fmt: skip
 
     def __init__(self, capacity: int = 12) -> None:
         if capacity < 2 or capacity % 2:
@@ -44,9 +47,13 @@ class AppearanceSummary:
         self._times: list[float] = []
         self._stride = 1
         self._until_next = 0
+        # Asked for at every settlement, and of most tracklets nothing changes in between.
+        self._mean: NDArray[np.float32] | None = None
+        self._halves: tuple[float | None] | None = None
 
     def add(self, feature: NDArray[np.float32], time: float, weight: float = 1.0) -> None:
         """Add the L2-normalised vector (D,) of one crop seen at ``time`` seconds, trusted by ``weight`` > 0."""
+        self._mean = self._halves = None
         contribution = feature.astype(np.float64) * weight
         self._mean_sum = contribution if self._mean_sum is None else self._mean_sum + contribution
         self.weight += weight
@@ -65,6 +72,7 @@ class AppearanceSummary:
         """Add all that ``other`` knows; its prototypes count as crops of this summary."""
         if other._mean_sum is None:
             return
+        self._mean = self._halves = None
         self._mean_sum = other._mean_sum.copy() if self._mean_sum is None else self._mean_sum + other._mean_sum
         self.weight += other.weight
         self.count += other.count
@@ -73,6 +81,12 @@ class AppearanceSummary:
             merged = merged[::2]
         self._times = [time for time, _ in merged]
         self._prototypes = [prototype for _, prototype in merged]
+
+    def copy(self) -> AppearanceSummary:
+        """Return a summary that knows the same, and to which crops can be added without changing this one."""
+        both = AppearanceSummary(self.capacity)
+        both.absorb(self)
+        return both
 
     @classmethod
     def restored(
@@ -102,6 +116,17 @@ class AppearanceSummary:
         summary._times = [float(time)] * kept if isinstance(time, (int, float)) else [float(one) for one in time][:kept]
         return summary
 
+    @classmethod
+    def pooled(cls, parts: Sequence[AppearanceSummary]) -> AppearanceSummary:
+        """Return what several summaries know together, less their prototypes: mean, weight and number of crops."""
+        summary = cls()
+        for part in parts:
+            if part._mean_sum is not None:
+                summary._mean_sum = part._mean_sum if summary._mean_sum is None else summary._mean_sum + part._mean_sum
+                summary.weight += part.weight
+                summary.count += part.count
+        return summary
+
     def parted(self, start: float, end: float) -> tuple[AppearanceSummary, AppearanceSummary]:
         """Return what was seen in start ≤ time ≤ end (seconds), and the rest, as far as the prototypes tell them apart.
 
@@ -128,8 +153,10 @@ class AppearanceSummary:
 
     @property
     def mean(self) -> NDArray[np.float32] | None:
-        """The L2-normalised weighted mean (D,) of all crops; ``None`` before the first."""
-        return None if self._mean_sum is None else normalised(self._mean_sum)
+        """The L2-normalised weighted mean (D,) of all crops, not to be written to; ``None`` before the first."""
+        if self._mean is None and self._mean_sum is not None:
+            self._mean = normalised(self._mean_sum)
+        return self._mean
 
     @property
     def prototypes(self) -> NDArray[np.float32]:
@@ -150,6 +177,13 @@ class AppearanceSummary:
         Args:
             bias: (D,) taken off both means first.
         """
+        if bias is None:
+            if self._halves is None:
+                self._halves = (self._halves_apart(None),)
+            return self._halves[0]
+        return self._halves_apart(bias)
+
+    def _halves_apart(self, bias: NDArray[np.float32] | None) -> float | None:
         if len(self._prototypes) < 4:
             return None
         half = len(self._prototypes) // 2

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracker.cross_camera.appearance import AppearanceSummary
+from tracker.cross_camera.look_table import LookTable, Views
 from tracker.cross_camera.tracklets import Tracklet
 
 __all__ = ["Archive"]
@@ -22,7 +23,9 @@ class Archive:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._views: dict[int, dict[int, AppearanceSummary]] = {}
+        # Summaries and the dictionaries of them are replaced, never changed: others hold them too, and can tell.
+        self._views: dict[int, Views] = {}
+        self._table = LookTable(_mean)
         self._last: dict[int, float] = {}
         self._spans: dict[int, list[tuple[int, float, float]]] = {}
 
@@ -35,8 +38,11 @@ class Archive:
     def add(self, tracklet: Tracklet) -> None:
         """Keep the looks of a tracklet whose identity is final."""
         assert tracklet.identity is not None
-        views = self._views.setdefault(tracklet.identity, {})
-        views.setdefault(tracklet.camera, AppearanceSummary(tracklet.summary.capacity)).absorb(tracklet.summary)
+        views = self._views.get(tracklet.identity, {})
+        known = views.get(tracklet.camera)
+        both = AppearanceSummary(tracklet.summary.capacity) if known is None else known.copy()
+        both.absorb(tracklet.summary)
+        self._views[tracklet.identity] = {**views, tracklet.camera: both}
         self._last[tracklet.identity] = max(self._last.get(tracklet.identity, -np.inf), tracklet.end)
         self._spans.setdefault(tracklet.identity, []).append((tracklet.camera, tracklet.start, tracklet.end))
 
@@ -48,13 +54,11 @@ class Archive:
     def merge(self, identity: int, into: int) -> None:
         """Note that an identity turned out to be another one."""
         for camera, summary in self._views.pop(identity, {}).items():
-            views = self._views.setdefault(into, {})
-            # Others may hold the same summary.
-            both = AppearanceSummary(summary.capacity)
-            both.absorb(summary)
+            views = self._views.get(into, {})
+            both = summary.copy()
             if camera in views:
                 both.absorb(views[camera])
-            views[camera] = both
+            self._views[into] = {**views, camera: both}
         if identity in self._last:
             self._last[into] = max(self._last.pop(identity), self._last.get(into, -np.inf))
         if identity in self._spans:
@@ -62,16 +66,17 @@ class Archive:
 
     def split_off(self, identity: int, new: int, camera: int, start: float, end: float) -> None:
         """Note that an identity, as it was seen in one camera in start ≤ time ≤ end, is ``new``."""
-        views = self._views.get(identity, {})
+        views = dict(self._views.get(identity, {}))
         if camera in views:
             inside, outside = views[camera].parted(start, end)
             if inside.count:
-                self._views.setdefault(new, {})[camera] = inside
+                self._views[new] = {**self._views.get(new, {}), camera: inside}
                 self._last[new] = float(inside.times[-1])
                 if outside.count:
                     views[camera] = outside
                 else:
                     del views[camera]
+                self._views[identity] = views
             if not views:
                 del self._views[identity], self._last[identity]
         spans = self._spans.get(identity, [])
@@ -88,7 +93,7 @@ class Archive:
             earlier_time: of those of earlier runs, whose numbers are negative.
         """
         for identity in list(self._views):
-            views = self._views[identity]
+            views = dict(self._views[identity])
             for camera in list(views):
                 oldest = time if camera >= 0 else earlier_time
                 times = views[camera].times
@@ -99,6 +104,7 @@ class Archive:
                     views[camera] = left
                 else:
                     del views[camera]
+            self._views[identity] = views
             if not views:
                 self.forget(identity)
 
@@ -136,50 +142,70 @@ class Archive:
             )
         }
 
-    def views(self) -> dict[int, dict[int, AppearanceSummary]]:
-        """Return copies of the looks: identity → camera → summary."""
-        copies: dict[int, dict[int, AppearanceSummary]] = {}
-        for identity, by_camera in self._views.items():
-            copies[identity] = {}
-            for camera, summary in by_camera.items():
-                copies[identity][camera] = AppearanceSummary(summary.capacity)
-                copies[identity][camera].absorb(summary)
-        return copies
+    def views(self) -> dict[int, Views]:
+        """Return the looks: identity → camera → summary; of an identity of which nothing is new the same objects."""
+        return dict(self._views)
 
     def anchors(
-        self, held: set[int], looks: NDArray[np.float32], near: float
+        self,
+        nodes: Sequence[Tracklet],
+        summaries: Mapping[int, AppearanceSummary],
+        near: float,
+        most: int | None = None,
+        since: float = -np.inf,
     ) -> list[tuple[Tracklet, AppearanceSummary]]:
         """Return one node for each archived identity that matters to a settlement.
 
         Args:
-            held: identities that tracklets still hold.
-            looks: (N, D) L2-normalised means of the tracklets to be settled.
+            nodes: tracklets to be settled; whose identity they hold matters.
+            summaries: key → looks.
             near: cosine distance; an identity nearer than this to any of them matters too.
+            most: so many of the nearest of each tracklet, and only of those that are nobody yet or of which something
+                is new; ``None``: of all tracklets all who are near.
+            since: seconds; what ended before is not new.
         """
+        compared = nodes
+        if most is not None:
+            compared = [one for one in nodes if not one.closed or one.end > since or one.identity is None]
+        means = [mean for node in compared if (mean := summaries[node.key].mean) is not None]
+        matters = {node.identity for node in nodes if node.identity is not None}
+        if means:
+            matters |= self._alike(np.stack(means), near, most)
         found = []
-        for identity in sorted(self._views):
-            summary = AppearanceSummary()
-            for camera in sorted(self._views[identity]):
-                summary.absorb(self._views[identity][camera])
-            mean = summary.mean
-            alike = mean is not None and len(looks) > 0 and float((1.0 - looks @ mean).min()) < near
-            if identity in held or alike:
-                node = Tracklet(-identity, -1, -1, -np.inf, -np.inf, summary=summary, identity=identity, closed=True)
-                found.append((node, summary))
+        for identity in sorted(matters & self._views.keys()):
+            summary = _whole(self._views[identity])
+            node = Tracklet(-identity, -1, -1, -np.inf, -np.inf, summary=summary, identity=identity, closed=True)
+            found.append((node, summary))
         return found
 
     def forbidden(self, anchors: Iterable[Tracklet], nodes: list[Tracklet], *, any_camera: bool) -> NDArray[np.bool_]:
         """Return (A, N): the anchor's identity was beside the node, so they are different people."""
+        cameras = np.array([node.camera for node in nodes])
+        starts, ends = np.array([node.start for node in nodes]), np.array([node.end for node in nodes])
         rows = []
         for anchor in anchors:
-            spans = self._spans.get(anchor.identity or 0, [])
-            rows.append(
-                [
-                    any(
-                        (any_camera or camera == node.camera) and start <= node.end and node.start <= end
-                        for camera, start, end in spans
-                    )
-                    for node in nodes
-                ]
-            )
+            beside = np.zeros(len(nodes), bool)
+            for camera, start, end in self._spans.get(anchor.identity or 0, []):
+                there = (start <= ends) & (starts <= end)
+                beside |= there if any_camera else there & (cameras == camera)
+            rows.append(beside)
         return np.asarray(rows, bool).reshape(len(rows), len(nodes))
+
+    def _alike(self, looks: NDArray[np.float32], near: float, most: int | None) -> set[int]:
+        """Return the identities nearer than ``near`` to any of ``looks`` (N, D), of each at most ``most``."""
+        self._table.sync(self._views)
+        numbers, distances = self._table.distances(looks)
+        alike = distances < near
+        if most is not None and most < len(numbers):
+            alike &= distances <= np.partition(distances, most - 1, axis=1)[:, most - 1 : most]
+        return set(numbers[alike.any(axis=0)].tolist())
+
+
+def _whole(views: Views) -> AppearanceSummary:
+    """Return how somebody looked, wherever they were seen."""
+    return AppearanceSummary.pooled([views[camera] for camera in sorted(views)])
+
+
+def _mean(views: Views) -> NDArray[np.float32]:
+    mean = _whole(views).mean
+    return np.zeros((0, 0), np.float32) if mean is None else mean[None]

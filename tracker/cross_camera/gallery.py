@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.cross_camera.appearance import AppearanceSummary, cosine_distances
+from tracker.cross_camera.appearance import AppearanceSummary, normalised
+from tracker.cross_camera.look_table import LookTable, Views
 
 __all__ = ["Gallery", "GalleryIdentity"]
 
@@ -19,8 +20,8 @@ class GalleryIdentity:
 
     number: int
     last_seen: float
-    #: camera → summary of everything seen there
-    views: dict[int, AppearanceSummary] = field(default_factory=dict)
+    #: camera → summary of everything seen there; replaced, never changed, so that whoever holds it can tell
+    views: Views = field(default_factory=dict)
 
 
 class Gallery:
@@ -33,6 +34,7 @@ class Gallery:
     def __init__(self, capacity: int = 2000) -> None:
         self.capacity = capacity
         self._identities: dict[int, GalleryIdentity] = {}
+        self._table = LookTable(_means)
         self._next_number = 1
 
     def __len__(self) -> int:
@@ -71,8 +73,11 @@ class Gallery:
         identity = self._identities.setdefault(number, GalleryIdentity(number, time))
         identity.last_seen = max(identity.last_seen, time)
 
-    def replace_views(self, views: dict[int, dict[int, AppearanceSummary]], *, keep: set[int]) -> None:
-        """Set the looks (identity → camera → summary); identities neither there nor in ``keep`` are dropped."""
+    def replace_views(self, views: Mapping[int, Views], *, keep: set[int]) -> None:
+        """Set the looks (identity → camera → summary), which then belong to the gallery and must not change.
+
+        Identities neither there nor in ``keep`` are dropped.
+        """
         for number in [number for number in self._identities if number not in views and number not in keep]:
             del self._identities[number]
         for number, by_camera in views.items():
@@ -82,8 +87,10 @@ class Gallery:
     def add(self, number: int, camera: int, summary: AppearanceSummary, time: float) -> None:
         """Add what was seen of an identity in one camera."""
         self.note(number, time)
-        views = self._identities[number].views
-        views.setdefault(camera, AppearanceSummary(summary.capacity)).absorb(summary)
+        identity = self._identities[number]
+        both = identity.views[camera].copy() if camera in identity.views else AppearanceSummary(summary.capacity)
+        both.absorb(summary)
+        identity.views = {**identity.views, camera: both}
 
     def forget(self, number: int) -> None:
         """Forget an identity; its number is not given to anybody else."""
@@ -102,20 +109,13 @@ class Gallery:
         """Return identity numbers (I,), ascending, and the cosine distance (Q, I) of each query (Q, D) to each.
 
         The distance to an identity is that to its nearest view: a person seen from behind in one camera and from the
-        front in another is compared with both.
+        front in another is compared with both. Whoever has shown no crop is left out.
         """
-        rows: list[NDArray[np.float32]] = []
-        owners: list[int] = []
-        numbers = [number for number in sorted(self._identities) if self._identities[number].views]
-        for column, number in enumerate(numbers):
-            for camera in sorted(self._identities[number].views):
-                mean = self._identities[number].views[camera].mean
-                if mean is not None:
-                    rows.append(mean)
-                    owners.append(column)
-        result = np.full((len(queries), len(numbers)), np.inf, np.float32)
-        if rows and len(queries):
-            each = cosine_distances(queries, np.stack(rows))
-            for row in range(len(queries)):
-                np.minimum.at(result[row], owners, each[row])
-        return np.asarray(numbers, np.int64), result
+        self._table.sync({number: identity.views for number, identity in self._identities.items()})
+        return self._table.distances(queries)
+
+
+def _means(views: Views) -> NDArray[np.float32]:
+    """Return the L2-normalised mean look (K, D) of each view that has shown a crop."""
+    totals = [total for camera in sorted(views) if (total := views[camera].total) is not None]
+    return normalised(np.stack(totals)) if totals else np.zeros((0, 0), np.float32)

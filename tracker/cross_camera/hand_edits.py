@@ -13,6 +13,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tracker.cross_camera.events import Event
 from tracker.cross_camera.joint_evidence import Joint
 from tracker.cross_camera.tracklets import Tracklet
@@ -34,6 +37,12 @@ class HandEdits:
     def outward(self, number: int) -> int:
         """Return the number that an identity is told by."""
         return self._outward.get(number, number)
+
+    def all_outward(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return for identities (I,) the numbers (I,) that they are told by."""
+        if not self._outward:
+            return numbers
+        return np.array([self.outward(number) for number in numbers.tolist()], np.int64)
 
     def family(self, number: int) -> set[int]:
         """Return all inward numbers that are told as ``number``."""

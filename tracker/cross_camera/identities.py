@@ -85,6 +85,7 @@ class Identities(Revisable):
             camera_bias=camera_bias,
             learn_transitions=self.settings.handover == "auto",
             possible=self.possible if self.possible.any else None,
+            geometry_patience=self.settings.geometry_patience,
         )
         self.earlier = EarlierRuns()
         self.duplicates = Duplicates()
@@ -235,9 +236,9 @@ class Identities(Revisable):
         for (owner, _), sequence in self._sequences.items():
             if owner != camera or sequence.current is None:
                 continue
-            if sequence.current.identity is None:
+            if sequence.current.identity is None and sequence.crops >= self.settings.minimum_crops:
                 summary = sequence.settled_summary()
-                if summary.count >= self.settings.minimum_crops and summary.mean is not None:
+                if summary.mean is not None:
                     ripe.append((sequence.current, summary.mean, summary))
         if not ripe:
             return []
@@ -246,9 +247,10 @@ class Identities(Revisable):
         if self.evidence.camera_bias:
             # Single looks of two cameras cannot be compared: who is who is settled jointly.
             cost[:] = np.inf
+        told = self.edits.all_outward(numbers)
         for row, (tracklet, _, _) in enumerate(ripe):
             taken = self._identities_beside(tracklet)
-            cost[row, [self.edits.outward(number) in taken for number in numbers.tolist()]] = np.inf
+            cost[row, np.isin(told, sorted(taken))] = np.inf
         events: list[Event] = []
         chosen = dict(zip(*(part.tolist() for part in assign(cost, self.threshold.value))))
         for row, (tracklet, _, summary) in enumerate(ripe):
@@ -285,7 +287,7 @@ class Identities(Revisable):
         Args:
             final: nothing more will be seen: who has no identity yet gets one if seen for long enough.
         """
-        self._last_settled = self.time
+        since, self._last_settled = self._last_settled, self.time
         nodes = sorted(self._tracklets.values(), key=lambda tracklet: tracklet.key)
         if not nodes:
             return []
@@ -295,18 +297,16 @@ class Identities(Revisable):
         events: list[Event] = []
         if self.attempted:
             last_chance = {node.key for node in (nodes if final else leaving)}
-            events = self._decide(nodes, summaries, last_chance)
+            events = self._decide(nodes, summaries, last_chance, -np.inf if final else since)
         self._remember(nodes, leaving, summaries)
         return events
 
     def _decide(
-        self, nodes: list[Tracklet], summaries: dict[int, AppearanceSummary], last_chance: set[int]
+        self, nodes: list[Tracklet], summaries: dict[int, AppearanceSummary], last_chance: set[int], since: float
     ) -> list[Event]:
-        """Cluster the tracklets and give the clusters numbers."""
-        means = [mean for node in nodes if (mean := summaries[node.key].mean) is not None]
-        looks = np.stack(means) if means else np.zeros((0, 0), np.float32)
-        held = {node.identity for node in nodes if node.identity is not None}
-        anchors = self.archive.anchors(held, looks, near=1.5 * self.threshold.value)
+        """Cluster the tracklets and give the clusters numbers; the settlement before was at ``since`` seconds."""
+        near, most = 1.5 * self.threshold.value, self.settings.archived_candidates
+        anchors = self.archive.anchors(nodes, summaries, near, most, since)
         summaries = summaries | {anchor.key: summary for anchor, summary in anchors}
         anchor_nodes = [anchor for anchor, _ in anchors]
         everything = anchor_nodes + nodes

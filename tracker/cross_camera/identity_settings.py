@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from tracker.cross_camera.overlapping_views import PATIENCE
 from tracker.cross_camera.possible_transitions import TransitionRules
 from tracker.cross_camera.tracklets import TrackletRules
 
-__all__ = ["CameraObservations", "IdentitySettings"]
+__all__ = ["LONG_RUN", "CameraObservations", "IdentitySettings"]
+
+#: Settings of runs that go on for days, where a settlement holds up the pictures: half of the tracklets that recordings
+#: get are settled again, and of the archive only who can matter is looked at (docs/identities.md).
+LONG_RUN: dict[str, Any] = {
+    "keep_history": False,
+    "remembered_tracklets": 300,
+    "archived_candidates": 5,
+    "geometry_patience": 60,
+}
 
 
 class IdentitySettings(BaseModel):
@@ -26,7 +37,13 @@ class IdentitySettings(BaseModel):
     settle_seconds: float = Field(default=10.0, gt=0, description="joint settlement this often")
     remembered_tracklets: int = Field(default=600, ge=10, description="tracklets settled jointly, at most")
     gallery_capacity: int = Field(default=2000, ge=1, description="identities remembered, at most")
+    archived_candidates: int | None = Field(
+        default=None, ge=1, description="archived identities compared with each undecided tracklet; none: all near any"
+    )
     learn_geometry: bool = Field(default=True, description="learn how views overlap from people seen in both")
+    geometry_patience: int = Field(
+        default=PATIENCE, ge=1, description="settlements until views in which no overlap was found are compared again"
+    )
     keep_history: bool = Field(default=True, description="remember every track's identity until the end of the run")
     views: str = Field(default="auto", pattern="^(auto|separate)$", description="separate: no two views overlap")
     handover: str = Field(

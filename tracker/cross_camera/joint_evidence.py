@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.cross_camera.appearance import AppearanceSummary, cosine_distances, normalised
-from tracker.cross_camera.overlapping_views import OverlappingViews
+from tracker.cross_camera.overlapping_views import PATIENCE, OverlappingViews
 from tracker.cross_camera.possible_transitions import PossibleTransitions
 from tracker.cross_camera.threshold import OpenSetThreshold
 from tracker.cross_camera.tracklets import Tracklet
@@ -51,6 +51,7 @@ class JointEvidence:
         camera_bias: vectors carry the camera's own colours: each camera's mean is taken off before they are compared.
         learn_transitions: whether the times that people take between views count.
         possible: which ways between cameras there are; ``None``: all.
+        geometry_patience: settlements after which a mapping is sought again where none was found.
     """
 
     def __init__(
@@ -62,11 +63,12 @@ class JointEvidence:
         camera_bias: bool = False,
         learn_transitions: bool = False,
         possible: PossibleTransitions | None = None,
+        geometry_patience: int = PATIENCE,
     ) -> None:
         self.threshold = threshold
         self.views_may_overlap = views_may_overlap
         self.camera_bias = camera_bias
-        self.views = OverlappingViews() if learn_geometry and views_may_overlap else None
+        self.views = OverlappingViews(patience=geometry_patience) if learn_geometry and views_may_overlap else None
         self.transitions = TransitionTimes() if learn_transitions else None
         self.possible = possible
         #: camera → mean look (D,), of cameras of earlier runs (negative numbers) and, as of late, of this one

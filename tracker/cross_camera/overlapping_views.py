@@ -13,12 +13,13 @@ from tracker.cross_camera.view_geometry import (
     HEAD_DEVIATION,
     MOST_EVIDENCE,
     CoVisible,
+    CoVisiblePairs,
     ViewMapping,
     co_visible,
     fit_mapping,
 )
 
-__all__ = ["OverlappingViews"]
+__all__ = ["PATIENCE", "OverlappingViews"]
 
 #: evidence (nats) that stands for "not embedded" while a mapping is sought: such pairs do not start the search
 UNKNOWN = -3.0
@@ -40,10 +41,12 @@ class OverlappingViews:
     Args:
         certain: appearance evidence (nats) from which a pair may start the search, if neither tracklet is more like
             anybody else at that time.
+        patience: settlements after which a mapping is sought again where none was found.
     """
 
-    def __init__(self, *, certain: float = -2.5) -> None:
+    def __init__(self, *, certain: float = -2.5, patience: int = PATIENCE) -> None:
         self.certain = certain
+        self.patience = patience
         #: (camera, camera) → the mapping that all pairs together support
         self.mappings: dict[tuple[int, int], ViewMapping] = {}
         # What tracklets that are over have in common does not change any more: by their keys, of those remembered.
@@ -99,7 +102,7 @@ class OverlappingViews:
             return False
         then, settlements = self._in_vain[cameras]
         self._in_vain[cameras] = (then, settlements + 1)
-        return pairs < MORE_PAIRS * then and settlements + 1 < PATIENCE
+        return pairs < MORE_PAIRS * then and settlements + 1 < self.patience
 
     def _in_common(
         self, first: Tracklet, second: Tracklet, known: dict[tuple[int, int], CoVisible | None]
@@ -129,12 +132,13 @@ class OverlappingViews:
         if not seeds:
             return {}
         area = _area(seen)
+        candidates = _Candidates(seen, alike, seeds)
         best = None
         if before is not None:
-            best = self._consensus(seen, alike, seeds, area, [_agreeing(seen, alike, before)])
+            best = self._consensus(candidates, area, [candidates.agreeing(before)])
         if best is None:
             pairs = [list(both) for both in combinations(seeds[:6], 2)]
-            best = self._consensus(seen, alike, seeds, area, [[seed] for seed in seeds] + pairs + [seeds])
+            best = self._consensus(candidates, area, [[seed] for seed in seeds] + pairs + [seeds])
         if best is None:
             self._in_vain[cameras] = (len(seen), 0)
             return {}
@@ -142,27 +146,20 @@ class OverlappingViews:
         used, mapping = best
         self.mappings[cameras] = mapping
         values: dict[tuple[int, int], float] = {}
-        for key, pair in seen.items():
-            if key in used:
-                # A pair must not vouch for itself: judged by what the others say.
-                others = [other for other in used if other != key]
-                judge = _fit(seen, others, alike, area) if _places(seen, others) >= MINIMUM_PLACES else None
-                if judge is None:
-                    continue
-            else:
-                judge = mapping
-            values[key] = judge.evidence(pair)
-        return values
+        judged_apart = set(used)
+        for key in used:
+            # A pair must not vouch for itself: judged by what the others say.
+            others = [other for other in used if other != key]
+            judge = _fit(seen, others, alike, area) if _places(seen, others) >= MINIMUM_PLACES else None
+            if judge is not None:
+                values[key] = float(judge.evidence(CoVisiblePairs([seen[key]]))[0])
+        return values | _judged(mapping, seen, [key for key in seen if key not in judged_apart])
 
     def _consensus(
-        self,
-        seen: dict[tuple[int, int], CoVisible],
-        alike: dict[tuple[int, int], float],
-        seeds: list[tuple[int, int]],
-        area: float,
-        trials: list[list[tuple[int, int]]],
+        self, candidates: _Candidates, area: float, trials: list[list[tuple[int, int]]]
     ) -> tuple[list[tuple[int, int]], ViewMapping] | None:
         """Return the largest set of pairs that agree with one mapping, and the mapping."""
+        seen, alike = candidates.seen, candidates.alike
         best: tuple[float, list[tuple[int, int]], ViewMapping] | None = None
         reached: set[tuple[tuple[int, int], ...]] = set()
         for trial in trials:
@@ -171,7 +168,7 @@ class OverlappingViews:
             for _ in range(6):
                 if mapping is None:
                     break
-                agreeing = _agreeing(seen, alike, mapping)
+                agreeing = candidates.agreeing(mapping)
                 if agreeing == members:
                     break
                 members = agreeing
@@ -187,10 +184,11 @@ class OverlappingViews:
             tracks = min(len({first for first, _ in members}), len({second for _, second in members}))
             if places < MINIMUM_PLACES or (tracks < 2 and places < 2 * MINIMUM_PLACES):
                 continue
-            support = sum(mapping.evidence(seen[key]) + alike[key] for key in members)
+            said = candidates.evidence(mapping)
+            support = sum(said[key] + alike[key] for key in members)
             # Pairs that look alike but disagree speak against the mapping.
-            convincing = [key for key in seeds if alike[key] > 0 and key not in members]
-            support += sum(min(0.0, mapping.evidence(seen[key])) for key in convincing) / 2
+            convincing = [key for key in candidates.seeds if alike[key] > 0 and key not in members]
+            support += sum(min(0.0, said[key]) for key in convincing) / 2
             if best is None or support > best[0]:
                 best = (support, members, mapping)
         if best is None or best[0] < MINIMUM_SUPPORT:
@@ -198,22 +196,56 @@ class OverlappingViews:
         return best[1], best[2]
 
 
-def _agreeing(
-    seen: dict[tuple[int, int], CoVisible], alike: dict[tuple[int, int], float], mapping: ViewMapping
-) -> list[tuple[int, int]]:
-    """Return pairs that geometry and appearance together call one person, at most one at a time for each tracklet."""
-    possible = [key for key in seen if alike[key] + MOST_EVIDENCE >= MINIMUM_AGREEMENT]
-    scored = [(mapping.evidence(seen[key]) + alike[key], key) for key in possible]
-    members: list[tuple[int, int]] = []
-    for score, key in sorted(scored, key=lambda item: (-item[0], item[1])):
-        if score < MINIMUM_AGREEMENT:
-            break
-        clash = any(
-            (key[0] == other[0] or key[1] == other[1]) and _simultaneous(seen[key], seen[other]) for other in members
-        )
-        if not clash:
-            members.append(key)
-    return sorted(members)
+class _Candidates:
+    """The pairs of two views that geometry and appearance together might call one person, judged all at once.
+
+    Args:
+        seen: all pairs.
+        alike: their evidence from appearance, in nats.
+        seeds: those that start the search.
+    """
+
+    def __init__(
+        self,
+        seen: dict[tuple[int, int], CoVisible],
+        alike: dict[tuple[int, int], float],
+        seeds: list[tuple[int, int]],
+    ) -> None:
+        self.seen, self.alike, self.seeds = seen, alike, seeds
+        started = set(seeds)
+        self._keys = [key for key in seen if alike[key] + MOST_EVIDENCE >= MINIMUM_AGREEMENT or key in started]
+        self._pairs = CoVisiblePairs([seen[key] for key in self._keys])
+        self._last: tuple[ViewMapping, dict[tuple[int, int], float]] | None = None
+
+    def evidence(self, mapping: ViewMapping) -> dict[tuple[int, int], float]:
+        """Return what a mapping says of each of them, in nats."""
+        if self._last is None or self._last[0] is not mapping:
+            self._last = mapping, dict(zip(self._keys, mapping.evidence(self._pairs).tolist()))
+        return self._last[1]
+
+    def agreeing(self, mapping: ViewMapping) -> list[tuple[int, int]]:
+        """Return pairs that geometry and appearance together call one person, at most one at a time for a tracklet."""
+        scored = [(value + self.alike[key], key) for key, value in self.evidence(mapping).items()]
+        members: list[tuple[int, int]] = []
+        for score, key in sorted(scored, key=lambda item: (-item[0], item[1])):
+            if score < MINIMUM_AGREEMENT:
+                break
+            clash = any(
+                (key[0] == other[0] or key[1] == other[1]) and _simultaneous(self.seen[key], self.seen[other])
+                for other in members
+            )
+            if not clash:
+                members.append(key)
+        return sorted(members)
+
+
+def _judged(
+    mapping: ViewMapping, seen: dict[tuple[int, int], CoVisible], keys: list[tuple[int, int]]
+) -> dict[tuple[int, int], float]:
+    """Return what a mapping says of the pairs ``keys``, in nats."""
+    if not keys:
+        return {}
+    return dict(zip(keys, mapping.evidence(CoVisiblePairs([seen[key] for key in keys])).tolist()))
 
 
 def _best_of_its_time(

@@ -162,12 +162,15 @@ class Revisable:
         """Make the gallery anew from the archive and the tracklets that are remembered."""
         present = {node.identity for node in self._tracklets.values() if node.identity is not None}
         views = self.archive.views()
+        anew: dict[int, dict[int, AppearanceSummary]] = {}
         for node in nodes:
-            if node.identity is None or summaries[node.key].count == 0:
+            if node.identity is None or summaries[node.key].count == 0 or node.key not in self._tracklets:
                 continue
-            if node.key in self._tracklets:
-                by_camera = views.setdefault(node.identity, {})
-                by_camera.setdefault(node.camera, AppearanceSummary()).absorb(summaries[node.key])
+            if node.identity not in anew:
+                known = views.get(node.identity, {})
+                anew[node.identity] = {camera: summary.copy() for camera, summary in known.items()}
+            anew[node.identity].setdefault(node.camera, AppearanceSummary()).absorb(summaries[node.key])
+        views |= anew
         self.gallery.replace_views(views, keep=present)
         self.gallery.shrink(keep=present)
 

@@ -72,11 +72,15 @@ def _grow(
         score = np.where(mass > 0, total / mass, 0.0) + bond
     score[forbidden] = -np.inf
     score[np.tril_indices(count)] = -np.inf
+    # The greatest score of each row, so that a step looks at few rows instead of at the whole matrix.
+    best = score.max(axis=1)
     while count > 1:
-        flat = int(np.argmax(score))
-        first, second = divmod(flat, len(score))
-        if not score[first, second] > margin:
+        first = int(best.argmax())
+        if not best[first] > margin:
             break
+        second = int(score[first].argmax())
+        stale = score[:, second] >= best
+        stale[:first] |= score[:first, first] >= best[:first]
         total[first] += total[second]
         total[:, first] += total[:, second]
         mass[first] += mass[second]
@@ -94,6 +98,11 @@ def _grow(
         row[first] = -np.inf
         score[first, first + 1 :] = row[first + 1 :]
         score[:first, first] = row[:first]
+        np.maximum(best[:first], row[:first], out=best[:first])
+        best[second] = -np.inf
+        stale[first] = True
+        rows = np.flatnonzero(stale & alive & np.isfinite(best))
+        best[rows] = score[rows].max(axis=1)
     return labels
 
 
@@ -114,10 +123,15 @@ def _refine(
     _, labels = np.unique(labels, return_inverse=True)
     member = np.zeros((count, int(labels.max()) + 2))
     member[np.arange(count), labels] = 1.0
+    in_order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[in_order], np.arange(member.shape[1] - 1))
     total, mass = total.copy(), mass.copy()
     np.fill_diagonal(total, 0.0)
     np.fill_diagonal(mass, 0.0)
-    sums, masses, bonds, barred = total @ member, mass @ member, bond @ member, forbidden.astype(float) @ member
+    sums, masses, bonds, barred = (
+        np.pad(np.add.reduceat(part[:, in_order], starts, axis=1, dtype=np.float64), ((0, 0), (0, 1)))
+        for part in (total, mass, bond, forbidden)
+    )
     rows = np.arange(count)
     # Averages can chase each other in circles, so nobody moves for ever.
     moves_left = np.full(count, MOVES)

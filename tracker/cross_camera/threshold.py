@@ -68,6 +68,8 @@ class OpenSetThreshold:
         self._different: NDArray[np.float64] = np.zeros(0)
         self._same: NDArray[np.float64] = np.zeros(0)
         self._posterior = self._fit(self._different)
+        self._tolerable: float | None = None
+        self._cut_distance = 0.8 * self.default
 
     def learn(self, different: NDArray[np.floating], same: NDArray[np.floating]) -> None:
         """Replace what is known by these distances.
@@ -79,6 +81,13 @@ class OpenSetThreshold:
         self._different = np.sort(np.asarray(different, np.float64).ravel())
         self._same = np.sort(np.asarray(same, np.float64).ravel())
         self._posterior = self._fit(self._different)
+        # Asked for with every frame of every camera.
+        enough = len(self._same) >= 4
+        self._tolerable = float(np.quantile(self._same, 0.9)) if enough else None
+        self._cut_distance = 0.8 * self.default
+        if len(self._different) >= self.prior_spread:
+            usual = float(np.quantile(self._same, 0.97)) if enough else 0.0
+            self._cut_distance = max(self.value + 0.2 * (self.different_mean - self.value), usual)
 
     @property
     def value(self) -> float:
@@ -93,10 +102,7 @@ class OpenSetThreshold:
     @property
     def cut_distance(self) -> float:
         """The distance from which the latest crops of a track are taken for another person."""
-        if len(self._different) < self.prior_spread:
-            return 0.8 * self.default
-        usual = float(np.quantile(self._same, 0.97)) if len(self._same) >= 4 else 0.0
-        return max(self.value + 0.2 * (self.different_mean - self.value), usual)
+        return self._cut_distance
 
     @property
     def deviation(self) -> float:
@@ -110,7 +116,7 @@ class OpenSetThreshold:
         little against, even where the threshold lies below them because different people do not lie far above.
         """
         slope = 0.5 * self.deviation
-        plausible = float(np.quantile(self._same, 0.9)) if len(self._same) >= 4 else self.value
+        plausible = self.value if self._tolerable is None else self._tolerable
         tolerated = np.clip(distances - self.value, 0.0, max(plausible - self.value, 0.0))
         softened = np.minimum(tolerated / slope, tolerated / max(plausible - self.value, 1e-9))
         return np.clip((self.value - distances + tolerated) / slope - softened, -8.0, 4.0).astype(np.float32)
@@ -137,7 +143,8 @@ class OpenSetThreshold:
 
     def _fit(self, different: NDArray[np.float64]) -> tuple[float, float, float]:
         """Return threshold, mean and deviation of the posterior predictive distribution."""
-        from scipy.stats import t as student_t
+        # The quantile of Student's t distribution; scipy.stats, which has it too, takes a second to import.
+        from scipy.special import stdtrit
 
         # The prior puts the default at a rate of 1 % for the spread embedders usually show.
         expected = MEANS_LIE_CLOSER * self.default
@@ -153,7 +160,7 @@ class OpenSetThreshold:
         freedom = self.prior_spread + count
         variance = (self.prior_spread * prior_deviation**2 + squares) / freedom
         scale = math.sqrt(variance * (kappa + 1) / kappa)
-        threshold = location + scale * float(student_t.ppf(self.false_match_rate, freedom))
+        threshold = location + scale * float(stdtrit(freedom, self.false_match_rate))
         if count < self.prior_spread and len(self._same) >= 3:
             threshold = min(threshold, SAME_FACTOR * float(self._same.mean()))
         # Distances are not negative; a threshold far above the default would rest on the tail of a rough fit.

@@ -160,6 +160,11 @@ class TrackletSequence:
         """Forget who was followed so far; the next observation begins a tracklet that no other precedes."""
         self.current, self._pending = None, []
 
+    @property
+    def crops(self) -> int:
+        """How many crops ``settled_summary`` rests on."""
+        return 0 if self.current is None else self.current.summary.count + len(self._pending)
+
     def settled_summary(self) -> AppearanceSummary:
         """Return what is known of the current tracklet's appearance, the latest crops included."""
         assert self.current is not None

@@ -9,14 +9,16 @@ pair of simultaneous paths is evidence for or against one person, however alike 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracker.cross_camera.tracklets import Tracklet
 
-__all__ = ["CoVisible", "ViewMapping", "co_visible", "fit_mapping"]
+__all__ = ["CoVisible", "CoVisiblePairs", "ViewMapping", "co_visible", "fit_mapping"]
 
 #: standard deviation of a mapped head, as a share of the box height in the view it is mapped to: boxes cut the hair
 #: or include the arm, and people differ in height
@@ -34,33 +36,87 @@ FEW_INSTANTS = 3.0
 INDEPENDENT_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class CoVisible:
     """The instants at which two tracklets of two views were both seen with their heads in the picture.
 
     ``first`` and ``second`` are head positions (N, 2) in pixels, ``heights`` box heights (N, 2) in pixels, ``times``
-    (N,) seconds; at most a few hundred, evenly thinned.
+    (N,) seconds, ascending; at most a few hundred, evenly thinned.
     """
 
     first: NDArray[np.float64]
     second: NDArray[np.float64]
     heights: NDArray[np.float64]
     times: NDArray[np.float64]
-    #: rows at which the person stands at a new place in one of the views: separate evidence for a pair
-    distinct: NDArray[np.int64] = field(init=False)
 
     def __len__(self) -> int:
         return len(self.times)
 
-    def __post_init__(self) -> None:
-        kept: list[int] = []
+    @cached_property
+    def distinct(self) -> NDArray[np.int64]:
+        """Rows at which the person stands at a new place in one of the views: separate evidence for a pair."""
         scaled = np.concatenate([self.first / self.heights[:, :1], self.second / self.heights[:, 1:]], axis=1) / 0.25
-        for row in range(len(self)):
-            if not kept or np.abs(scaled[kept] - scaled[row]).max(axis=1).min() > 1.0:
-                kept.append(row)
-            if len(kept) >= 24:
-                break
-        object.__setattr__(self, "distinct", np.asarray(kept, np.int64))
+        kept: list[int] = []
+        known = np.zeros(len(self), bool)
+        while len(kept) < 24 and not known.all():
+            kept.append(int(known.argmin()))
+            known |= np.abs(scaled - scaled[kept[-1]]).max(axis=1) <= 1.0
+        return np.asarray(kept, np.int64)
+
+
+class CoVisiblePairs:
+    """P pairs of paths in the same two views, one after the other, so that a mapping judges them all at once.
+
+    ``first``, ``second`` (T, 2) and ``heights`` (T, 2) are theirs, ``sizes`` (P,) how many rows each pair has.
+
+    Args:
+        pairs: P of at least one instant each.
+    """
+
+    def __init__(self, pairs: Sequence[CoVisible]) -> None:
+        self.first = np.concatenate([pair.first for pair in pairs])
+        self.second = np.concatenate([pair.second for pair in pairs])
+        self.heights = np.concatenate([pair.heights for pair in pairs])
+        self.sizes = np.array([len(pair) for pair in pairs])
+        self._starts = np.cumsum(self.sizes) - self.sizes
+        places = np.array([len(pair.distinct) for pair in pairs])
+        self._places = np.concatenate([pair.distinct for pair in pairs]) + np.repeat(self._starts, places)
+        self._place_starts = np.cumsum(places) - places
+        times = np.concatenate([pair.times - pair.times[0] for pair in pairs])
+        seconds = np.floor(times / INDEPENDENT_SECONDS)
+        begins = np.ones(len(seconds), bool)
+        begins[1:] = seconds[1:] != seconds[:-1]
+        begins[self._starts] = True
+        self._second_starts = np.flatnonzero(begins)
+        self._second_sizes = np.diff(self._second_starts, append=len(seconds))
+        self._first_seconds = np.searchsorted(self._second_starts, self._starts)
+
+    def sums_over_places(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return for values (T,) their sum (P,) over each pair's distinct places."""
+        return np.asarray(np.add.reduceat(values[self._places], self._place_starts), np.float64)
+
+    def sums_over_seconds(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return for values (T,) the sum (P,) of those medians over each pair's seconds that are negative."""
+        each = np.minimum(0.0, _medians(values, self._second_starts, self._second_sizes))
+        return np.asarray(np.add.reduceat(each, self._first_seconds), np.float64)
+
+    def means(self, values: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return for values (T,) the share (P,) of each pair's rows that are true."""
+        return np.asarray(np.add.reduceat(values.astype(np.float64), self._starts) / self.sizes, np.float64)
+
+    def medians(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return for values (T,) the median (P,) over each pair's rows."""
+        return _medians(values, self._starts, self.sizes)
+
+
+def _medians(values: NDArray[np.float64], starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the median (G,) of each stretch of values (T,), of ``sizes`` (G,) rows from ``starts`` (G,) on."""
+    steps = np.arange(sizes.max())
+    rows = np.minimum(starts[:, None] + steps, len(values) - 1)
+    padded = np.where(steps < sizes[:, None], values[rows], np.inf)
+    padded.sort(axis=1)
+    groups = np.arange(len(starts))
+    return np.asarray((padded[groups, (sizes - 1) // 2] + padded[groups, sizes // 2]) / 2, np.float64)
 
 
 def co_visible(first: Tracklet, second: Tracklet, *, limit: int = 200) -> CoVisible | None:
@@ -102,39 +158,38 @@ class ViewMapping:
         scale, x, y = self.first_frame
         normal = (points - (x, y)) / scale
         mapped, jacobian = _project(self.parameters, normal)
-        spread = np.einsum("nki,ij,nkj->n", jacobian, self.covariance, jacobian) / 2
+        spread = ((jacobian @ self.covariance) * jacobian).sum(axis=(1, 2)) / 2
         scale, x, y = self.second_frame
         return mapped * scale + (x, y), spread * scale**2
 
-    def evidence(self, pair: CoVisible) -> float:
-        """Return log P(paths | one person) − log P(paths | two people), in nats, −30…30.
+    def evidence(self, pairs: CoVisiblePairs) -> NDArray[np.float64]:
+        """Return log P(paths | one person) − log P(paths | two people) of each pair (P,), in nats, −30…30.
 
         For: only places count that are new (somebody standing still proves little, however long), and never more than
         tells a person from a companion who walks beside. Against: every second counts, since two paths of one person
         cannot stay apart.
         """
-        mapped, spread = self.predict(pair.first)
-        variance = (HEAD_DEVIATION * pair.heights[:, 1]) ** 2 + spread
-        squared = ((pair.second - mapped) ** 2).sum(axis=1)
+        mapped, spread = self.predict(pairs.first)
+        height = pairs.heights[:, 1]
+        variance = (HEAD_DEVIATION * height) ** 2 + spread
+        squared = ((pairs.second - mapped) ** 2).sum(axis=1)
         # Two different people: anywhere in the part of the view where people are.
         log_background = -np.log(self.area)
         log_inlier = -squared / (2 * variance) - np.log(2 * np.pi * variance)
         log_same = np.logaddexp(np.log(1 - OUTLIER_SHARE) + log_inlier, np.log(OUTLIER_SHARE) + log_background)
         ratio = np.where(np.isfinite(log_same), log_same - log_background, np.log(OUTLIER_SHARE))
-        distinct = pair.distinct
-        speaking_for = float(np.clip(ratio[distinct], 0, None).sum())
-        seconds = np.floor((pair.times - pair.times[0]) / INDEPENDENT_SECONDS).astype(int)
-        against = [min(0.0, float(np.median(ratio[seconds == second]))) for second in np.unique(seconds)]
-        agreeing = float(np.mean(ratio > 0))
+        speaking_for = pairs.sums_over_places(np.clip(ratio, 0, None))
+        against = pairs.sums_over_seconds(ratio)
+        agreeing = pairs.means(ratio > 0)
         # A companion's offset stays the same from place to place: only its mean tells the two apart.
-        offset = np.median((pair.second - mapped) / pair.heights[:, 1:], axis=0)
-        own = HEAD_DEVIATION**2 + float(np.median(spread / pair.heights[:, 1] ** 2))
+        offset = (pairs.second - mapped) / height[:, None]
+        squared_offset = pairs.medians(offset[:, 0]) ** 2 + pairs.medians(offset[:, 1]) ** 2
+        own = HEAD_DEVIATION**2 + pairs.medians(spread / height**2)
         beside = own + COMPANION_DEVIATION**2
-        squared_offset = float((offset**2).sum())
         companion = np.log(beside / own / COMPANION_SHARE) - squared_offset * (0.5 / own - 0.5 / beside)
-        enough = len(pair) / (len(pair) + FEW_INSTANTS)
-        speaking_for = enough * min(speaking_for * agreeing**2, max(0.0, companion))
-        return float(np.clip(speaking_for + float(np.sum(against)), -30.0, 30.0))
+        enough = pairs.sizes / (pairs.sizes + FEW_INSTANTS)
+        speaking_for = enough * np.minimum(speaking_for * agreeing**2, np.maximum(0.0, companion))
+        return np.clip(speaking_for + against, -30.0, 30.0)
 
 
 def fit_mapping(
@@ -177,8 +232,10 @@ def fit_mapping(
         error = target - mapped
         length = (error**2).sum(axis=1) / deviation**2
         weight = trust / deviation**2 / (1.0 + length / 4.0)
-        information = np.einsum("nki,n,nkj->ij", jacobian, weight, jacobian) + prior
-        gradient = np.einsum("nki,n,nk->i", jacobian, weight, error) - prior @ parameters
+        flat = jacobian.reshape(-1, 8)
+        weighted = (jacobian * weight[:, None, None]).reshape(-1, 8)
+        information = weighted.T @ flat + prior
+        gradient = weighted.T @ error.ravel() - prior @ parameters
         step = np.linalg.solve(information + 1e-3 * np.diag(np.diag(information)), gradient)
         largest = float(np.abs(step).max())
         parameters = parameters + step * min(1.0, 0.5 / max(largest, 1e-12))

@@ -59,13 +59,17 @@ class Visits:
 
     def mean(self, values: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the weighted mean (V, V) of what is known (N, N) of pairs of their tracklets; NaN where nothing is."""
-        member = np.zeros((len(self.of), len(self)))
+        if not len(self):
+            return np.zeros((0, 0))
+        # Pieces of one visit side by side, so that sums over visits are sums over stretches of rows and columns.
         rows = np.flatnonzero(self.of >= 0)
-        member[rows, self.of[rows]] = 1.0
+        rows = rows[np.argsort(self.of[rows], kind="stable")]
+        starts = np.searchsorted(self.of[rows], np.arange(len(self)))
+        values = values[np.ix_(rows, rows)]
         known = np.isfinite(values)
-        mass = np.where(known, np.outer(weights, weights), 0.0)
-        total = member.T @ (np.where(known, values, 0.0) * mass) @ member
-        amount = member.T @ mass @ member
+        mass = np.where(known, np.outer(weights[rows], weights[rows]), np.float32(0.0))
+        total = _sums(np.where(known, values, np.float32(0.0)) * mass, starts)
+        amount = _sums(mass, starts)
         found: NDArray[np.float64] = np.full_like(total, np.nan)
         np.divide(total, amount, out=found, where=amount > 0)
         return found
@@ -77,6 +81,12 @@ class Visits:
             return np.zeros((len(self.of), len(self.of)))
         there = self.of >= 0
         return np.asarray(np.where(np.outer(there, there), values[np.ix_(rows, rows)], 0.0), np.float64)
+
+
+def _sums(values: NDArray[np.float32], starts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the sums (V, V) of values (N, N) over stretches of rows and columns that begin at ``starts`` (V,)."""
+    by_rows = np.add.reduceat(values, starts, axis=0, dtype=np.float64)
+    return np.asarray(np.add.reduceat(by_rows, starts, axis=1), np.float64)
 
 
 def visits_of(nodes: Sequence[Tracklet], *, bond: float = HOLDING_BOND) -> Visits:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.cross_camera.appearance import AppearanceSummary
 from tracker.cross_camera.events import Event
 from tracker.cross_camera.identities import Identities
 from tracker.cross_camera.identity_settings import CameraObservations
@@ -43,8 +44,8 @@ class StoreRecorder:
         self._box_seconds, self._look_seconds, self._floor = box_seconds, look_seconds, floor
         # (camera, track) → when and where it was last seen, and when it was last handed over
         self._last: dict[tuple[str, int], tuple[float, NDArray[np.float32], float]] = {}
-        # (identity, camera) → crops and their weight in the look that was handed over
-        self._looks: dict[tuple[int, int], tuple[int, float]] = {}
+        # identity → its views as they were looked at last; camera → crops and their weight in what was handed over
+        self._looks: dict[int, tuple[Mapping[int, AppearanceSummary], dict[int, tuple[int, float]]]] = {}
         self._looked = -np.inf
 
     def record(self, step: Sequence[CameraObservations], events: Sequence[Event]) -> None:
@@ -98,25 +99,30 @@ class StoreRecorder:
             self.store.observe(camera, track, time, box)
 
     def _hand_over_looks(self, gone: Sequence[int]) -> None:
-        counts: dict[tuple[int, int], tuple[int, float]] = {}
-        looks = []
-        gallery, cameras = self._identities.gallery, self._identities.cameras
-        for known in gallery.identities():
-            for camera, summary in known.views.items():
-                # Cameras of earlier runs have negative numbers, and the store knows them already.
-                if camera >= 0 and summary.count:
-                    counts[known.number, camera] = (summary.count, summary.weight)
-                    if self._looks.get((known.number, camera)) != counts[known.number, camera]:
-                        looks.append(Look.of(known.number, cameras[camera], summary))
+        looks: list[Look] = []
         no_more: list[tuple[int, str | None]] = [(number, None) for number in gone]
+        gallery, cameras = self._identities.gallery, self._identities.cameras
         # Of whom a full gallery forgets the store still knows the looks; otherwise they turned out to be another's.
         full = len(gallery) >= gallery.capacity
-        no_more += [
-            (number, cameras[camera])
-            for number, camera in self._looks.keys() - counts.keys()
-            if number in gallery or not full
-        ]
-        self._looks = counts
+        before, self._looks = self._looks, {}
+        for known in gallery.identities():
+            views, handed_over = before.pop(known.number, (None, {}))
+            if views is known.views:
+                self._looks[known.number] = (known.views, handed_over)
+                continue
+            # Cameras of earlier runs have negative numbers, and the store knows them already.
+            counts = {
+                camera: (summary.count, summary.weight)
+                for camera, summary in known.views.items()
+                if camera >= 0 and summary.count
+            }
+            for camera, count in counts.items():
+                if handed_over.get(camera) != count:
+                    looks.append(Look.of(known.number, cameras[camera], known.views[camera]))
+            no_more += [(known.number, cameras[camera]) for camera in handed_over.keys() - counts.keys()]
+            self._looks[known.number] = (known.views, counts)
+        if not full:
+            no_more += [(number, cameras[camera]) for number, (_, counts) in before.items() for camera in counts]
         if looks or no_more:
             self.store.put_looks(looks, no_more)
         means = self._identities.evidence.camera_means

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.tracker.cross_camera.worlds import Reader, Step, World, found, identity, random_world, run, seen
 from tracker.cross_camera.identities import Identities
-from tracker.cross_camera.identity_settings import IdentitySettings
+from tracker.cross_camera.identity_settings import LONG_RUN, IdentitySettings
 
 seeds = st.integers(0, 2**32 - 1)
 modes = st.sampled_from(["auto", "separate", "none"])
@@ -108,9 +108,8 @@ def size_of(thing: Any, reached: set[int]) -> int:
 def test_memory_is_bounded(mode: str) -> None:
     """Cameras that run for long, one of which falls silent with people in view, and a track that never ends."""
     parts = [random_world(seed, seconds=20, cameras=2, embedder=mode != "none") for seed in range(12)]
-    identities = make(
-        parts[0].cameras, mode, keep_history=False, remembered_tracklets=20, gallery_capacity=6, settle_seconds=2.0
-    )
+    limits = {"remembered_tracklets": 20, "gallery_capacity": 6, "settle_seconds": 2.0}
+    identities = make(parts[0].cameras, mode, **LONG_RUN | limits)
     sizes, starts = [], []
     for part, world in enumerate(parts):
         for step in world.steps:
