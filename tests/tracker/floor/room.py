@@ -22,7 +22,7 @@ def corner_cameras() -> dict[str, Camera]:
 
 @cache
 def _corner_cameras() -> dict[str, Camera]:
-    """Return cameras that keep what they have computed: making it anew for every test takes most of some tests."""
+    """Make the cameras once: they keep what they have computed of themselves."""
     intrinsics = np.array([[400.0, 0, 320], [0, 400, 240], [0, 0, 1]])
     cameras = {}
     for name, (x, y) in CORNERS.items():
