@@ -266,3 +266,15 @@ def test_identities_join_views_by_geometry() -> None:
             total += 1
     assert wrong == 0
     assert right >= 0.7 * total
+
+
+def test_a_search_in_vain_is_repeated_when_patience_ends() -> None:
+    """People in two rooms of whom no two look alike in the two views."""
+    pieces = [piece for _, piece in room(0, people=8, related=False)]
+    looks = appearance(list(range(len(pieces))), 0.0, -2.0)
+    views, searched = OverlappingViews(patience=4), []
+    for _ in range(9):
+        views.evidence(pieces, looks, thorough=False)
+        ((_, settlements),) = views._in_vain.values()
+        searched.append(settlements == 0)
+    assert searched == [True, False, False, False] * 2 + [True]
