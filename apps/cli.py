@@ -170,6 +170,14 @@ def track(
             rich_help_panel=_TRACKING,
         ),
     ] = "auto",
+    look_again: Annotated[
+        bool,
+        typer.Option(
+            "--look-again/--no-look-again",
+            help="Recordings of calibrated cameras: go through the tracks once more, with what came later.",
+            rich_help_panel=_TRACKING,
+        ),
+    ] = True,
     stride: Annotated[
         int, typer.Option("--stride", "--vid-stride", help="Use every n-th frame.", rich_help_panel=_INPUT)
     ] = 1,
@@ -299,6 +307,7 @@ def track(
         max_frames=max_frames,
         seed=seed,
         overlap=overlap,
+        look_again=look_again,
         gallery=gallery,
         pipeline={
             "tracker": tracker,

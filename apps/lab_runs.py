@@ -70,6 +70,7 @@ class LabWork:
             sequence, or :data:`OWN_DETECTIONS`.
         device: for detector and embedder.
         floor: settings of the floor tracker.
+        look_again: whether runs are looked at again from their end, where that is possible.
         stop: keeps an interrupt from coming between two files that belong together.
         notices: where a person is told what is done.
         console: where progress is shown; ``None``: nowhere.
@@ -80,6 +81,7 @@ class LabWork:
     detections: str | None
     device: str
     floor: FloorSettings
+    look_again: bool
     stop: StopRequest
     notices: Notices
     console: Console | None
@@ -192,6 +194,7 @@ class LabWork:
             detector=detector,
             embedder=embedder,
             device=self.device,
+            look_again=self.look_again,
             pipeline={"floor_settings": self.floor},
         )
 
