@@ -23,7 +23,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scene = ("--seconds", 1, "--cameras", 2, "--people", 3, "--at-once", 3, "--seed", 4, "--workers", 1)
     assert call("simulate", "-o", folder, *scene, "--quiet") == 0
     (folder / "zones.yaml").write_text(
-        "zones:\n- {name: middle, floor: true, polygon: [[0, 0], [6, 0], [6, 5], [0, 5]]}\n", encoding="utf-8"
+        "zones:\n- {name: middle, polygon: [[0, 0], [6, 0], [6, 5], [0, 5]]}\n", encoding="utf-8"
     )
     return folder
 
@@ -34,10 +34,10 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apps.build, "build_embedder", lambda settings: MeanColour())
 
 
-def track(multicam: Command, room: Path, out: Path, *more: Any) -> dict[str, Any]:
+def track(multicam: Command, room: Path, out: Path, *more: Any, code: int = 0) -> dict[str, Any]:
     given = ("--detector", f"mot:{room / 'detections'}", "--save-crops", "--save-detections", "--quiet")
     outcome = multicam("track", room / "cameras.yaml", "-o", out, *given, *more)
-    assert outcome.code == 0, outcome.err
+    assert outcome.code == code, outcome.err
     return read_json(out / "run.json")
 
 
@@ -83,7 +83,7 @@ def test_it_can_be_left_out_and_broken_off(
         return look_again(self, advance)
 
     monkeypatch.setattr(FloorPipeline, "look_again", interrupted)
-    record = track(multicam, room, tmp_path / "stopped")
+    record = track(multicam, room, tmp_path / "stopped", code=130)
     assert record["interrupted"] and not record["looked_again"]
     assert_of_one_run(tmp_path / "stopped")
     for name in ("floor.csv", "tracks.csv", "events.jsonl"):
