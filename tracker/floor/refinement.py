@@ -150,8 +150,8 @@ class _Run:
         settings: FloorSettings,
         detectors: DetectorModel,
         advance: Callable[[], None] | None,
-        chain_looks: ChainLooks | None,
-        entrances: Entrances | None,
+        chain_looks: ChainLooks | None = None,
+        entrances: Entrances | None = None,
     ) -> None:
         self._cameras, self._looks = cameras, looks
         self._chain_looks, self._entrances = chain_looks, entrances
