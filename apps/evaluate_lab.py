@@ -356,7 +356,9 @@ def _described(
 def _remarks(request: _Request, gates: Sequence[float], machine: Mapping[str, Any]) -> str:
     boxes = f"detections of {request.detector}" if request.detections is None else f"detections {request.detections}"
     changed = f" Settings: {', '.join(request.settings)}." if request.settings else ""
-    known = "as known at each instant" if request.online else "as looked at again from their end, by motion alone as known at each instant"
+    known = "as known at each instant"
+    if not request.online:
+        known = f"as looked at again from their end, by motion alone {known}"
     return (
         f"All rows of a sequence have the same boxes: {boxes}. Runs are scored {known}. "
         f"MOTP, IDSW, FP and FN on the floor at {gates[0]:g} m. frames/s without detection, the frames of all "
