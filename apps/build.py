@@ -121,8 +121,11 @@ def build_pipeline(
     cameras: Sequence[CameraSettings],
     sources: Sequence[Opened],
     entries: Entries | None = None,
+    remember: Path | None = None,
 ) -> MultiCameraPipeline | FloorPipeline:
     """Return the pipeline for opened sources: on the floor, if all of their cameras are calibrated.
+
+    ``entries`` and ``remember`` are as in ``FloorPipeline``; view by view they are not used.
 
     Raises:
         InputError: something cannot be opened, a calibration cannot be read or does not fit its video, or ``entries``
@@ -134,7 +137,9 @@ def build_pipeline(
         # Reads the files of all cameras: one that cannot be used shows now and not when its camera starts, hours later.
         detector.detect([Frame(camera.name, 0, 0.0, None) for camera in cameras])
     if calibrated:
-        return FloorPipeline(calibrated, detector, build_embedder(settings), settings.pipeline, entries=entries)
+        return FloorPipeline(
+            calibrated, detector, build_embedder(settings), settings.pipeline, entries=entries, remember=remember
+        )
     return MultiCameraPipeline(
         {source.name: source.frame_rate for source in sources},
         detector,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from tracker.video.drawing import identity_color
 from tracker.video.text import draw_text, shortened
 
 __all__ = ["CropKeeper", "KeptCrop"]
+
+#: of a track's second so far: which second, quality, frame, time, picture and row of the box
+_Best = tuple[int, float, int, float, NDArray[np.uint8], int]
 
 _SHEET_CELL = (64, 128)
 _SHEET_COLUMNS = 18
@@ -36,6 +40,8 @@ class KeptCrop:
     quality: float
     offset: int
     length: int
+    #: of its box among the detections of the frame; -1: unknown
+    row: int = -1
 
 
 class CropKeeper:
@@ -49,7 +55,7 @@ class CropKeeper:
     def __init__(self, folder: Path, *, interval: float = 1.0) -> None:
         self.interval = interval
         self._kept: list[KeptCrop] = []
-        self._best: dict[tuple[int, int], tuple[int, float, int, float, NDArray[np.uint8]]] = {}
+        self._best: dict[tuple[int, int], _Best] = {}
         try:
             descriptor, name = tempfile.mkstemp(prefix=".crops-", suffix=".partial", dir=folder)
         except OSError as error:
@@ -59,8 +65,10 @@ class CropKeeper:
         self._file = os.fdopen(descriptor, "w+b", buffering=0)
         self._size = 0
 
-    def offer(self, camera: int, track: int, frame: int, time: float, quality: float, crop: NDArray[np.uint8]) -> None:
-        """Consider a crop (H, W, 3) of a track at ``time`` seconds."""
+    def offer(
+        self, camera: int, track: int, frame: int, time: float, quality: float, crop: NDArray[np.uint8], row: int = -1
+    ) -> None:
+        """Consider a crop (H, W, 3) of a track at ``time`` seconds; ``row`` of the frame's detections is its box."""
         bucket = int(time // self.interval)
         key = (camera, track)
         best = self._best.get(key)
@@ -68,10 +76,31 @@ class CropKeeper:
             self._store(key, best)
             best = None
         if best is None or quality > best[1]:
-            self._best[key] = (bucket, quality, frame, time, crop.copy())
+            self._best[key] = (bucket, quality, frame, time, crop.copy(), row)
 
-    def _store(self, key: tuple[int, int], best: tuple[int, float, int, float, NDArray[np.uint8]]) -> None:
-        _, quality, frame, time, crop = best
+    def boxes(self) -> set[tuple[int, int, int]]:
+        """Return camera, frame and row of the box of every crop that is kept."""
+        self._store_all()
+        return {(kept.camera, kept.frame, kept.row) for kept in self._kept}
+
+    def give_to(self, tracks: Mapping[tuple[int, int, int], int]) -> None:
+        """Let crops be of other tracks; of each of these the best of every second stays.
+
+        Args:
+            tracks: camera, frame and row of a box → whose it is; crops of others are not kept.
+        """
+        best: dict[tuple[int, int, int], KeptCrop] = {}
+        for kept in self._kept:
+            track = tracks.get((kept.camera, kept.frame, kept.row))
+            if track is None:
+                continue
+            key = (kept.camera, track, int(kept.time // self.interval))
+            if key not in best or kept.quality > best[key].quality:
+                best[key] = dataclasses.replace(kept, track=track)
+        self._kept = sorted(best.values(), key=lambda kept: (kept.time, kept.camera, kept.track))
+
+    def _store(self, key: tuple[int, int], best: _Best) -> None:
+        _, quality, frame, time, crop, row = best
         done, content = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 92])
         if not done:
             return
@@ -82,7 +111,7 @@ class CropKeeper:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
             raise output_error(self._path, error) from error
-        self._kept.append(KeptCrop(key[0], key[1], frame, time, quality, self._size, len(content)))
+        self._kept.append(KeptCrop(key[0], key[1], frame, time, quality, self._size, len(content), row))
         self._size += len(content)
 
     def _store_all(self) -> None:

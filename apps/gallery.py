@@ -54,13 +54,21 @@ class GalleryKeeper:
         self._mark: EmbedderMark = embedder_mark(pipeline.embedder)
         self._is_store = is_store(path)
         self._began = time.time()
+        self.load()
+
+    def load(self) -> None:
+        """Give the pipeline's identities, of which there are none yet, the people of earlier runs.
+
+        Raises:
+            InputError: the file is no gallery, or another embedder's.
+        """
+        identities = self._pipeline.identities
         if self._is_store:
-            with StoreReader(path) as store:
-                pipeline.identities.load(
-                    store.known_people(self._mark, self._began, limit=pipeline.settings.identities.gallery_capacity)
-                )
-        elif path.exists():
-            pipeline.identities.load(read_gallery(path, self._mark))
+            limit = self._pipeline.settings.identities.gallery_capacity
+            with StoreReader(self.path) as store:
+                identities.load(store.known_people(self._mark, self._began, limit=limit))
+        elif self.path.exists():
+            identities.load(read_gallery(self.path, self._mark))
 
     @property
     def known(self) -> int:

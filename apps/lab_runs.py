@@ -72,6 +72,7 @@ class LabWork:
             sequence, or :data:`OWN_DETECTIONS`.
         networks: what runs detector and embedders.
         floor: settings of the floor tracker.
+        look_again: whether runs are looked at again from their end, where that is possible.
         stop: keeps an interrupt from coming between two files that belong together.
         notices: where a person is told what is done.
         console: where progress is shown; ``None``: nowhere.
@@ -82,6 +83,7 @@ class LabWork:
     detections: str | None
     networks: NetworkSettings
     floor: FloorSettings
+    look_again: bool
     stop: StopRequest
     notices: Notices
     console: Console | None
@@ -213,6 +215,7 @@ class LabWork:
             detector=detector,
             embedder=embedder,
             **self.networks.model_dump(),
+            look_again=self.look_again,
             pipeline={"floor_settings": self.floor},
         )
 

@@ -83,6 +83,7 @@ def run_record(
         "embedder": None if pipeline.embedder is None else pipeline.embedder.description,
         "tracker": settings.pipeline.tracker if isinstance(pipeline, MultiCameraPipeline) else "floor",
         "identities_across_cameras": _attempted(pipeline),
+        "looked_again": isinstance(pipeline, FloorPipeline) and pipeline.looked_again,
         "cameras": [
             {
                 "name": camera.name,

@@ -105,4 +105,6 @@ class TrackSettings(ModelSettings):
     seed: int = 0
     #: look at the next frames while these are thought about; results are the same either way
     overlap: bool = True
+    #: on calibrated cameras: give recordings the tracks that are known at their end
+    look_again: bool = True
     gallery: Path | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from apps.progress import CameraProgress
 from apps.run_record import RunReport, run_record, write_run_record
 from apps.run_store import STORE_FILE, RunToStore, embedder_record, write_run_store
 from apps.settings import OutputSettings, TrackSettings
+from apps.track_again import look_again
 from apps.track_rendering import live_renderer, render_results, show_results
 from apps.track_run import TrackRun
 from apps.track_zones import ZONE_FILES, ZoneCounter, check_zones
@@ -103,7 +104,9 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
                                             read_images=_needs_images(settings, outputs)))
             for camera in cameras
         ]  # fmt: skip
-        pipeline = build_pipeline(settings, cameras, sources, entries)
+        recorded = not any(source.is_live for source in sources)
+        remember = folder.staging if settings.look_again and recorded else None
+        pipeline = build_pipeline(settings, cameras, sources, entries, remember)
         gallery = None if settings.gallery is None else GalleryKeeper(settings.gallery, pipeline)
         stop = stack.enter_context(StopRequest())
         stack.enter_context(folder)
@@ -144,7 +147,7 @@ def run_track(settings: TrackSettings, outputs: OutputSettings, console: Console
             if isinstance(pipeline, MultiCameraPipeline) and not settings.attempts_identities and len(cameras) > 1:
                 notices.say("No embedder: people are tracked by motion alone, "
                             "identities across cameras are not attempted.")  # fmt: skip
-            _analyse(run, stop)
+            _analyse(run, stop, stack)
             if run.failure is not None and (folder.had_files or not run.frame_counts):
                 raise run.failure
             if run.interrupted and not run.frame_counts:
@@ -184,29 +187,29 @@ def _needs_images(settings: TrackSettings, outputs: OutputSettings) -> bool:
     )
 
 
-def _analyse(run: TrackRun, stop: StopRequest) -> None:
-    """Detect, embed, track and identify until the sources end, or something breaks it off, which the run notes."""
+def _analyse(run: TrackRun, stop: StopRequest, stack: contextlib.ExitStack) -> None:
+    """Detect, embed, track and identify until the sources end, or something breaks it off, which the run notes.
+
+    ``stack`` takes what the results need until they are written.
+    """
     totals = {source.name: source.frame_count for source in run.sources}
     run.began = time.time()
     live = live_renderer(run)
-    with contextlib.ExitStack() as stack:
-        progress = stack.enter_context(CameraProgress("track", totals, run.console))
+    with contextlib.ExitStack() as reading:
+        progress = reading.enter_context(CameraProgress("track", totals, run.console))
         if live is not None:
-            stack.enter_context(live)
+            reading.enter_context(live)
         instants = synchronize(run.sources)
-        stack.callback(instants.close)  # type: ignore[attr-defined]
-        index_of = {name: index for index, name in enumerate(run.names)}
+        reading.callback(instants.close)  # type: ignore[attr-defined]
         steps = ahead(instants, _looker(run), overlap=run.settings.overlap and not run.has_live_source)
         # Closed before the sources are: who looks ahead may still be reading.
-        stack.callback(steps.close)
+        reading.callback(steps.close)
         try:
             for frames, decide in steps:
                 results, events = decide()
                 run.events.add(events)
-                if isinstance(run.pipeline, FloorPipeline) and run.pipeline.people is not None:
-                    _record_floor(run, min(frame.time for frame in frames), frames[0].index, run.pipeline.people)
+                _take(run, frames, results)
                 for result in results:
-                    _record(run, index_of[result.frame.camera], result)
                     progress.advance(result.frame.camera)
                 if live is not None:
                     show_results(run, live, results, stop)
@@ -219,6 +222,7 @@ def _analyse(run: TrackRun, stop: StopRequest) -> None:
             progress.finish(source.name, run.frame_counts.get(source.name, 0))
     if run.interrupted:
         run.notices.say("Interrupted: finishing what was done so far. Interrupt again to stop at once.")
+    look_again(run, stop, stack, partial(_take, run))
     run.events.add(run.pipeline.finish())
     for source in run.sources:
         for warning in source.warnings:
@@ -235,6 +239,14 @@ def _looker(run: TrackRun) -> Callable[[list[Frame]], Callable[[], tuple[list[Ca
         return partial(pipeline.decide, pipeline.see(frames))
 
     return look
+
+
+def _take(run: TrackRun, frames: Sequence[Frame], results: list[CameraResult]) -> None:
+    """Keep what one instant showed."""
+    if isinstance(run.pipeline, FloorPipeline) and run.pipeline.people is not None:
+        _record_floor(run, min(frame.time for frame in frames), frames[0].index, run.pipeline.people)
+    for result in results:
+        _record(run, run.names.index(result.frame.camera), result)
 
 
 def _record(run: TrackRun, camera: int, result: CameraResult) -> None:
@@ -261,11 +273,12 @@ def _record(run: TrackRun, camera: int, result: CameraResult) -> None:
         everybody = np.concatenate([tracks.boxes, result.detections.boxes])
         image = run.privacy.apply(frame.camera, frame.time, image, everybody)
     height, width = frame.image.shape[:2]
-    for track, box, quality in zip(tracks.ids.tolist(), tracks.boxes, result.qualities.tolist()):
+    shown = zip(tracks.ids.tolist(), tracks.boxes, result.qualities.tolist(), tracks.detection_indices.tolist())
+    for track, box, quality, row in shown:
         x1, y1 = (int(max(0, round(float(value)))) for value in box[:2])
         x2, y2 = min(width, round(float(box[2]))), min(height, round(float(box[3])))
         if x2 - x1 >= 4 and y2 - y1 >= 8:
-            run.crops.offer(camera, track, frame.index, frame.time, quality, image[y1:y2, x1:x2])
+            run.crops.offer(camera, track, frame.index, frame.time, quality, image[y1:y2, x1:x2], row)
 
 
 def _record_floor(run: TrackRun, time: float, frame_index: int, people: FloorPeople) -> None:

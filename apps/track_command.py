@@ -39,6 +39,14 @@ def track(
             rich_help_panel=TRACKING,
         ),
     ] = None,
+    look_again: Annotated[
+        bool,
+        typer.Option(
+            "--look-again/--no-look-again",
+            help="Recordings of calibrated cameras: go through the tracks once more, with what came later.",
+            rich_help_panel=TRACKING,
+        ),
+    ] = True,
     stride: Annotated[
         int, typer.Option("--stride", "--vid-stride", help="Use every n-th frame.", rich_help_panel=_INPUT)
     ] = 1,
@@ -147,6 +155,7 @@ def track(
         max_frames=max_frames,
         seed=seed,
         overlap=overlap,
+        look_again=look_again,
         gallery=gallery,
         **run_values(context, models, networks, tracking, pipeline={"detect_every": detect_every_of(detect_every)}),
     )

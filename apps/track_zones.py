@@ -60,6 +60,10 @@ class ZoneCounter:
         self._sizes: dict[int, tuple[int, int]] = {}
         self._begin, self._end = np.inf, -np.inf
 
+    def begin_again(self) -> None:
+        """Forget what happened so far, before it is told anew."""
+        self.live = ZoneSet(self.live.definitions)
+
     def see(self, camera: int, name: str, time: float, size: tuple[int, int] | None) -> tuple[int, int] | None:
         """Note a frame of a camera; return its width and height if something lies on its image.
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tracker.floor.agreement import log_agreement
 from tracker.floor.association import Expected, Together, associate, fit_together
+from tracker.floor.chain_looks import ChainLooks
 from tracker.floor.chains import Chain, Look
 from tracker.floor.detector_model import DetectorModel
 from tracker.floor.likelihood import Boxes, inverses
@@ -80,6 +81,7 @@ class Encounters:
         looks: the run.
         settings, detectors: of the tracker.
         born: what is known of somebody new about a place.
+        chain_looks: how they look; ``None``: by motion alone.
     """
 
     def __init__(
@@ -89,10 +91,11 @@ class Encounters:
         settings: FloorSettings,
         detectors: DetectorModel,
         born: Born,
+        chain_looks: ChainLooks | None = None,
     ) -> None:
         self._cameras, self._looks = cameras, looks
         self._settings, self._detectors = settings, detectors
-        self._born = born
+        self._born, self._chain_looks = born, chain_looks
         times = np.array([look.time for look in looks])
         self._times = times
         self._steps = np.diff(times, prepend=times[:1])
@@ -148,13 +151,17 @@ class Encounters:
     ) -> tuple[tuple[int, ...], bool]:
         """Let two change places about an instant, if that fits better."""
         numbers = self._window(known, (first, second), number)
-        if not numbers or self._at_a_glance(known, (first, second), numbers) < _HOPELESS:
+        if not numbers:
+            return (), False
+        alike = self._looks_say(chains, (first, second), numbers)
+        if self._at_a_glance(known, (first, second), numbers) + alike < _HOPELESS:
             return (), False
         group = self._group(known, (first, second), numbers)
         if not group:
             return (), False
         as_it_was = self._way(chains, known, group, group, numbers, anew=False)
         changed = self._way(chains, known, group, (second, first, *group[2:]), numbers, anew=True)
+        changed.score += alike
         if changed.score - as_it_was.score <= _BETTER:
             return (), False
         # Other boxes alone may be what makes it better.
@@ -215,6 +222,15 @@ class Encounters:
             for tails in (pair, pair[::-1])
         )
         return others - own
+
+    def _looks_say(self, chains: Sequence[Chain], pair: tuple[int, int], numbers: Sequence[int]) -> float:
+        """Return by how many nats two look more like each other's future than like their own."""
+        if self._chain_looks is None:
+            return 0.0
+        before = [self._chain_looks.before(chains[index], numbers[0]) for index in pair]
+        after = [self._chain_looks.after(chains[index], numbers[-1]) for index in pair]
+        said = [[float(self._chain_looks.agree(*one, *other)[0, 0]) for other in after] for one in before]
+        return said[0][1] + said[1][0] - said[0][0] - said[1][1]
 
     def _way(
         self,

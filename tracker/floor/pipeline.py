@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -21,6 +22,7 @@ from tracker.errors import InputError
 from tracker.floor.bridging import BridgedBoxes, in_doubt_on_floor
 from tracker.floor.entries import Entries
 from tracker.floor.people import FloorPeople
+from tracker.floor.remembered import RememberedRun, SeenOnFloor
 from tracker.floor.tracker import FloorTracker
 from tracker.geometry.floor_camera import FloorCamera
 from tracker.geometry.room_checks import check_room_camera
@@ -40,25 +42,6 @@ _PIXELS, _BEYOND, _SIDE, _FASTEST = 100.0, 50.0, (0.5, 2.0), 3.0
 _UNDECIDED = 1.07
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SeenOnFloor:
-    """What cameras saw at one instant, before anything is concluded from it.
-
-    Args:
-        frames: at most one of each camera.
-        everything: camera → all that was detected.
-        kept: camera → rows of it that are looked at.
-        found: camera → these, with features where crops are fit for it.
-        qualities: camera → (N,) of the crops of ``found``.
-    """
-
-    frames: Sequence[Frame]
-    everything: dict[str, Detections]
-    kept: dict[str, NDArray[np.intp]]
-    found: dict[str, Detections]
-    qualities: dict[str, NDArray[np.float32]]
-
-
 class FloorPipeline:
     """Many calibrated cameras, one track for each person on the floor, and who they are.
 
@@ -71,6 +54,9 @@ class FloorPipeline:
         embedder: makes vectors of crops; ``None`` tracks by motion alone, and a track is an identity.
         settings: everything else; ``tracker`` is not used.
         entries: where people come in and go out, and where they can be; ``None``: learnt, and everywhere.
+        remember: folder for a temporary file, to keep the run in and on disk until ``look_again``; ``None``: it is not
+            kept, nor where looking again is worth nothing: without crops that can be compared, or where a detector
+            leaves frames out.
 
     Raises:
         InputError: no camera, a calibration that cannot be of a camera which sees a floor, or entries away from what
@@ -85,6 +71,7 @@ class FloorPipeline:
         settings: PipelineSettings | None = None,
         *,
         entries: Entries | None = None,
+        remember: Path | None = None,
     ) -> None:
         self.settings = settings or PipelineSettings()
         self.detector = detector
@@ -92,18 +79,19 @@ class FloorPipeline:
         for camera in cameras.values():
             check_room_camera(camera)
         floor = self.settings.floor_settings
-        threshold = None if embedder is None else embedder.default_threshold
-        if threshold is not None:
-            floor = floor.model_copy(update={"alike": float(np.clip(threshold * _UNDECIDED, 0.01, 1.99))})
+        self._threshold = None if embedder is None else embedder.default_threshold
+        if self._threshold is not None:
+            floor = floor.model_copy(update={"alike": float(np.clip(self._threshold * _UNDECIDED, 0.01, 1.99))})
         self._confidence = floor.confidence
-        self.tracker = FloorTracker(cameras, floor, entries=entries)
         # Colours differ from camera to camera too much to tell people apart from one look to the next.
         self._looks = embedder is not None and not getattr(embedder, "camera_bias", False)
-        # One view that all cameras share knows no ways between cameras.
-        identities = self.settings.identities.model_copy(
-            update={"learn_geometry": False, "handover": "off", "transitions": TransitionRules()}
-        )
-        self.identities = Identities([FLOOR], identities, threshold)
+        kept = remember is not None and self._looks and self.settings.detect_every == 1
+        #: the run so far, if it can be looked at again
+        self.remembered = RememberedRun(remember) if kept else None
+        #: whether identities are those of a run looked at again
+        self.looked_again = False
+        self.tracker = FloorTracker(cameras, floor, remember=kept, entries=entries)
+        self.identities = self._new_identities()
         self.times = StageTimes()
         self.stride = DetectorStride(list(cameras), self.settings.detect_every)
         #: whether crops are embedded by ``see``: False where which ones depends on what was decided before
@@ -155,35 +143,57 @@ class FloorPipeline:
     def decide(self, seen: SeenOnFloor) -> tuple[list[CameraResult], list[Event]]:
         """Do the rest of ``step`` with what ``see`` returned, in the order of the instants."""
         started = perf_counter()
-        frames, everything, kept = seen.frames, seen.everything, seen.kept
-        found, qualities = seen.found, seen.qualities
+        frames, everything, found, qualities = seen.frames, seen.everything, seen.found, seen.qualities
         if not self.embeds_ahead:
             found = self._embedded([frame for frame in frames if frame.camera in found], found, qualities)
             started = self._clock("embed", started)
-        # No frame is earlier than what is said of its instant, and time never goes back.
-        time = min(frame.time for frame in frames)
-        time = time if self._time is None else max(time, self._time)
+        if self.remembered is not None:
+            self.remembered.add(dataclasses.replace(seen, found=found))
+        time = self._time_of(frames)
         people = self.people = self.tracker.update(self._compared(found), time)
         self._note_boxes(people, found)
-        started = self._clock("track", started)
-        if self.embedder is None:
-            events = self._tracks_are_people(people, time)
-        else:
-            events = self.identities.observe([self._from_above(people, found, qualities, time)])
-        self._time = time
-        results = []
-        for frame in frames:
-            name = frame.camera
-            if name in everything:
-                results.append(self._result(frame, people, everything[name], kept[name], qualities[name]))
-            else:
-                results.append(self._bridged(frame, people))
-        self._clock("identify", started)
+        self._clock("track", started)
+        result = self._concluded(people, dataclasses.replace(seen, found=found), time)
         self.times.frames += len(frames)
         self.times.looked_at += len(everything)
         if self.settings.detect_every == AUTO:
             self.stride.decided(in_doubt_on_floor(people, self._boxes.holders()))
-        return results, events
+        return result
+
+    def look_again(self, advance: Callable[[], None] | None = None) -> list[FloorPeople]:
+        """Return who was where at every instant so far, now that it is known what came later.
+
+        Args:
+            advance: called ``3 × instants`` times, for a progress bar; what it raises ends the work.
+
+        Raises:
+            InputError: the run was not kept.
+        """
+        started = perf_counter()
+        vectors = None if self.remembered is None else self.remembered.vectors
+        people = self.tracker.refined(advance, vectors=vectors)
+        self._clock("track", started)
+        return people
+
+    def begin_again(self) -> None:
+        """Forget all identities, before those of people looked at again are given by ``replayed``."""
+        self.identities = self._new_identities()
+        self._reported, self._time, self.people = set(), None, None
+        self.looked_again = True
+
+    def replayed(
+        self, everybody: Sequence[FloorPeople]
+    ) -> Iterator[tuple[Sequence[Frame], list[CameraResult], list[Event]]]:
+        """Yield of every instant its frames, without images, and what ``step`` returns, of people looked at again.
+
+        Args:
+            everybody: of ``look_again``; ``begin_again`` comes between.
+        """
+        assert self.remembered is not None
+        for number, people in enumerate(everybody):
+            seen = self.remembered.seen(number)
+            self.people = people
+            yield seen.frames, *self._concluded(people, seen, self._time_of(seen.frames))
 
     def finish(self) -> list[Event]:
         """Settle all identities; call once, after the last frame."""
@@ -199,6 +209,37 @@ class FloorPipeline:
         if self.embedder is None:
             return np.asarray(tracks, np.int64)
         return self.identities.identity_of(FLOOR, tracks, times)
+
+    def _new_identities(self) -> Identities:
+        # One view that all cameras share knows no ways between cameras.
+        settings = self.settings.identities.model_copy(
+            update={"learn_geometry": False, "handover": "off", "transitions": TransitionRules()}
+        )
+        return Identities([FLOOR], settings, self._threshold)
+
+    def _time_of(self, frames: Sequence[Frame]) -> float:
+        """Return the time of an instant: no frame is earlier than what is said of it, and time never goes back."""
+        time = min(frame.time for frame in frames)
+        return time if self._time is None else max(time, self._time)
+
+    def _concluded(self, people: FloorPeople, seen: SeenOnFloor, time: float) -> tuple[list[CameraResult], list[Event]]:
+        """Return what each camera shows of people, and what happened."""
+        started = perf_counter()
+        if self.embedder is None:
+            events = self._tracks_are_people(people, time)
+        else:
+            events = self.identities.observe([self._from_above(people, seen.found, seen.qualities, time)])
+        self._time = time
+        results = []
+        for frame in seen.frames:
+            name = frame.camera
+            if name in seen.everything:
+                qualities = seen.qualities[name]
+                results.append(self._result(frame, people, seen.everything[name], seen.kept[name], qualities))
+            else:
+                results.append(self._bridged(frame, people))
+        self._clock("identify", started)
+        return results, events
 
     def _clock(self, stage: str, started: float) -> float:
         now = perf_counter()

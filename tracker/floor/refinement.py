@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,13 @@ from numpy.typing import NDArray
 from tracker.association.assignment import assign
 from tracker.floor.agreement import log_agreement
 from tracker.floor.association import Expected, associate
+from tracker.floor.chain_looks import ChainLooks, LooksOfSweep
 from tracker.floor.chains import Chain, Look
+from tracker.floor.crop_vectors import CropVectors
 from tracker.floor.detector_model import DetectorModel
 from tracker.floor.encounters import Encounters
+from tracker.floor.entrances import Entrances
+from tracker.floor.entries import Entries
 from tracker.floor.likelihood import inverses
 from tracker.floor.movement import movement, said_before
 from tracker.floor.people import FloorPeople
@@ -29,6 +34,8 @@ Ints = NDArray[np.int64]
 _LOST_SECONDS, _REACH = 3.0, 3.0
 #: nats that a birth among people costs, that an end costs, and by which a link as it was is preferred
 _BIRTH, _END, _AS_IT_WAS = -9.0, -4.0, 2.0
+#: nats that a birth where people come in costs
+_COMES_IN = -1.0
 #: metres of deviation of a place of which nothing is known
 _ANYWHERE = 3.0
 #: nats that speak for a person over their whole life, least
@@ -44,6 +51,9 @@ def refined(
     settings: FloorSettings,
     detectors: DetectorModel,
     advance: Callable[[], None] | None = None,
+    *,
+    vectors: CropVectors | None = None,
+    entries: Entries | None = None,
 ) -> list[FloorPeople]:
     """Return a run's people, looked at again.
 
@@ -52,17 +62,26 @@ def refined(
     with births and ends), and boxes are assigned anew to what both sides expect. Those who came close may then change
     places (``encounters.py``), and all of it is done once more.
 
+    With ``vectors`` the looks of what came before and after count in all of that, and people come and go where
+    trajectories begin and end (``entrances.py``): not everybody who begins near an end goes on from there.
+
     Args:
         cameras: by name.
         looks: the run, in order.
         confirmed: ids of those who are people.
         settings, detectors: of the tracker that made the run, as they are at its end.
         advance: called after every instant looked at, three times for each.
+        vectors: of the boxes' crops, as many instants as ``looks``; ``None``: by motion alone.
+        entries: where people come in and go out; without any it is learnt.
     """
     if not looks:
         return []
-    chains = _as_followed(cameras, looks, confirmed, settings, detectors)
-    run = _Run(cameras, looks, settings, detectors, advance)
+    chains, ends = _as_followed(cameras, looks, confirmed, settings, detectors)
+    chain_looks, entrances = None, None
+    if vectors is not None:
+        chain_looks = ChainLooks(vectors, settings)
+        entrances = Entrances(entries or Entries(), chains, ends, np.array([look.time for look in looks]))
+    run = _Run(cameras, looks, settings, detectors, advance, chain_looks, entrances)
     chains = run.swept(chains)
     run.settle(chains)
     chains = run.swept(chains)
@@ -76,9 +95,10 @@ def _as_followed(
     confirmed: set[int],
     settings: FloorSettings,
     detectors: DetectorModel,
-) -> list[Chain]:
-    """Return the trajectories as the tracker made them, with what their boxes say."""
+) -> tuple[list[Chain], Array]:
+    """Return the C trajectories as the tracker made them, with what their boxes say, and where they end, (C, 2)."""
     chains: dict[int, Chain] = {}
+    ends: dict[int, Array] = {}
     people = np.array(sorted(confirmed), np.int64)
     for number, look in enumerate(looks):
         known = np.isin(look.ids, people)
@@ -94,10 +114,32 @@ def _as_followed(
             for place, index in enumerate(mine.tolist()):
                 track = int(look.ids[index])
                 chain = chains.setdefault(track, Chain(number, number, look.means[index, :2]))
-                chain.end = number
+                chain.end, ends[track] = number, look.means[index, :2]
+                chain.rows.setdefault(number, {})[name] = int(rows[index])
                 chain.said[number] = chain.said.get(number, 0) + said[place]
                 chain.vector[number] = chain.vector.get(number, 0) + vector[place]
-    return list(chains.values())
+    return list(chains.values()), np.array([ends[track] for track in chains]).reshape(-1, 2)
+
+
+@dataclass(slots=True, eq=False)
+class _Heads:
+    """What is known of H people by the past, while a run is swept.
+
+    Args:
+        chains: what they are so far.
+        mean, cov: (H, 5), (H, 5, 5) of their states.
+        posture: (H, P).
+        last: (2,) of each, where they were when somebody saw them.
+    """
+
+    chains: list[Chain] = field(default_factory=list)
+    mean: Array = field(default_factory=lambda: np.zeros((0, 5)))
+    cov: Array = field(default_factory=lambda: np.zeros((0, 5, 5)))
+    posture: Array = field(default_factory=lambda: np.zeros((0, POSTURE_SIZE)))
+    last: list[Array] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.chains)
 
 
 class _Run:
@@ -108,13 +150,16 @@ class _Run:
         settings: FloorSettings,
         detectors: DetectorModel,
         advance: Callable[[], None] | None,
+        chain_looks: ChainLooks | None = None,
+        entrances: Entrances | None = None,
     ) -> None:
         self._cameras, self._looks = cameras, looks
+        self._chain_looks, self._entrances = chain_looks, entrances
         self._settings, self._detectors = settings, detectors
         self._advance = advance
         times = np.array([look.time for look in looks])
-        self._steps = np.diff(times, prepend=times[0])
-        self._encounters = Encounters(cameras, looks, settings, detectors, self._born)
+        self._times, self._steps = times, np.diff(times, prepend=times[0])
+        self._encounters = Encounters(cameras, looks, settings, detectors, self._born, chain_looks)
         self._memory = [int(np.searchsorted(times, time - _LOST_SECONDS)) for time in times]
 
     def _born(self, place: Array) -> tuple[Array, Array]:
@@ -128,80 +173,99 @@ class _Run:
         """Let people who came close change places, where that fits better; see ``encounters.py``."""
         self._encounters.settle(chains, self._advance)
 
-    def _from_the_future(self, chains: Sequence[Chain]) -> list[tuple[Array, Array]]:
-        """Return for each instant what later boxes say of all chains' states then: (N, 5, 5), (N, 5)."""
-        count = len(chains)
-        matrix, vector = np.zeros((count, 5, 5)), np.zeros((count, 5))
-        messages = [(matrix, vector)]
-        for number in range(len(self._looks) - 1, 0, -1):
-            matrix, vector = matrix.copy(), vector.copy()
-            for index, chain in enumerate(chains):
+    def _present(self, chains: Sequence[Chain]) -> list[Ints]:
+        """Return for each instant the chains (K,) that are there, in order."""
+        present: list[list[int]] = [[] for _ in self._looks]
+        for index, chain in enumerate(chains):
+            for number in range(chain.start, chain.end + 1):
+                present[number].append(index)
+        return [np.array(here, np.int64) for here in present]
+
+    def _from_the_future(self, chains: Sequence[Chain], present: Sequence[Ints]) -> list[tuple[Array, Array]]:
+        """Return for each instant what later boxes say of the states of those who are there: (K, 5, 5), (K, 5)."""
+        matrices, vectors = np.zeros((len(chains), 5, 5)), np.zeros((len(chains), 5))
+        messages = []
+        for number in range(len(self._looks) - 1, -1, -1):
+            here = present[number]
+            matrix, vector = matrices[here], vectors[here]
+            messages.append((matrix.copy(), vector.copy()))
+            for place, index in enumerate(here.tolist()):
+                chain = chains[index]
                 if number in chain.said:
-                    matrix[index] += chain.said[number]
-                    vector[index] += chain.vector[number]
+                    matrix[place] += chain.said[number]
+                    vector[place] += chain.vector[number]
                 if number <= chain.start:
-                    matrix[index], vector[index] = 0, 0
-            matrix, vector = said_before(matrix, vector, float(self._steps[number]), self._settings)
-            messages.append((matrix, vector))
+                    matrix[place], vector[place] = 0, 0
+            matrices[here], vectors[here] = said_before(matrix, vector, float(self._steps[number]), self._settings)
         return messages[::-1]
 
     def swept(self, tails: list[Chain]) -> list[Chain]:
         """Return the trajectories relinked, with boxes assigned anew."""
         s = self._settings
-        future = self._from_the_future(tails)
-        heads: list[Chain] = []
-        mean, cov = np.zeros((0, 5)), np.zeros((0, 5, 5))
-        posture = np.zeros((0, POSTURE_SIZE))
+        present = self._present(tails)
+        future = self._from_the_future(tails, present)
+        looks = None if self._chain_looks is None else LooksOfSweep(self._chain_looks, tails)
+        heads = _Heads()
         head_of = np.full(len(tails), -1)
         for number, look in enumerate(self._looks):
             step = float(self._steps[number])
             if step > 0 and len(heads):
                 move, noise = movement(step, s)
-                mean, cov = mean @ move.T, move @ cov @ move.T + noise
-                posture = posture_later(posture, step, s)
-            here = np.array([k for k, tail in enumerate(tails) if tail.start <= number <= tail.end], np.int64)
-            linked = self._linked(number, here, tails, future[number], heads, mean, cov, head_of)
-            new = here[linked < 0]
-            for tail in new.tolist():
-                heads.append(Chain(number, number, tails[tail].place))
-                posture = np.concatenate([posture, usual_posture(s)[None]])
-            if len(new):
-                born = [self._born(tails[tail].place) for tail in new.tolist()]
-                covs = inverses(np.stack([matrix for matrix, _ in born]))
-                cov = np.concatenate([cov, covs])
-                mean = np.concatenate([mean, np.einsum("nij,nj->ni", covs, np.stack([v for _, v in born]))])
-                linked[linked < 0] = np.arange(len(heads) - len(new), len(heads))
+                heads.mean, heads.cov = heads.mean @ move.T, move @ heads.cov @ move.T + noise
+                heads.posture = posture_later(heads.posture, step, s)
+            here = present[number]
+            linked = self._linked(number, here, tails, future[number], heads, head_of, looks)
+            linked[linked < 0] = self._begun(heads, number, [tails[tail].place for tail in here[linked < 0].tolist()])
             head_of[here] = linked
             if len(here):
-                prior = inverses(cov[linked])
-                vector = np.einsum("nij,nj->ni", prior, mean[linked])
-                later, later_vector = (part[here] for part in future[number])
+                prior = inverses(heads.cov[linked])
+                vector = np.einsum("nij,nj->ni", prior, heads.mean[linked])
+                later, later_vector = future[number]
                 people = Expected(
                     prior + later,
                     vector + later_vector,
-                    posture[linked],
+                    heads.posture[linked],
                     np.zeros(len(here)),
                     np.ones(len(here), bool),
                     linked,
                 )
                 alike = {name: np.zeros((len(here), len(found))) for name, found in look.boxes.items()}
+                if looks is not None:
+                    alike = looks.of_boxes(number, here, linked, {name: one.shape[1] for name, one in alike.items()})
                 missed = {name: np.full(len(here), _MISS) for name in look.boxes}
                 said = associate(self._cameras, look.boxes, people, alike, missed, s, self._detectors)
-                cov[linked] = inverses(prior + said.said)
-                mean[linked] = np.einsum("nij,nj->ni", cov[linked], vector + said.said_vector)
-                posture[linked] += said.posture_said + walking_says(mean[linked], cov[linked])
+                heads.cov[linked] = inverses(prior + said.said)
+                heads.mean[linked] = np.einsum("nij,nj->ni", heads.cov[linked], vector + said.said_vector)
+                heads.posture[linked] += said.posture_said + walking_says(heads.mean[linked], heads.cov[linked])
                 for place, index in enumerate(linked.tolist()):
                     rows = {name: int(one[place]) for name, one in said.boxes.items() if one[place] >= 0}
-                    head = heads[index]
+                    head = heads.chains[index]
                     head.evidence += float(said.evidence[place])
                     if rows:
-                        head.end = number
+                        head.end, heads.last[index] = number, heads.mean[index, :2].copy()
                         head.rows[number] = rows
                         head.said[number], head.vector[number] = said.said[place], said.said_vector[place]
                         head.posture_said[number] = said.posture_said[place]
+                if looks is not None:
+                    looks.take(number, linked, [heads.chains[index].rows.get(number, {}) for index in linked.tolist()])
             if self._advance is not None:
                 self._advance()
-        return [head for head in heads if head.rows]
+        return [head for head in heads.chains if head.rows]
+
+    def _begun(self, heads: _Heads, number: int, places: Sequence[Array]) -> Ints:
+        """Let somebody begin at each of the places (2,); return (K,) their numbers among the heads."""
+        known = len(heads)
+        if places:
+            born = [self._born(place) for place in places]
+            covs = inverses(np.stack([matrix for matrix, _ in born]))
+            heads.cov = np.concatenate([heads.cov, covs])
+            means = np.einsum("nij,nj->ni", covs, np.stack([vector for _, vector in born]))
+            heads.mean = np.concatenate([heads.mean, means])
+            usual = [usual_posture(self._settings)] * len(places)
+            heads.posture = np.concatenate([heads.posture, usual])
+            heads.chains += [Chain(number, number, place) for place in places]
+            heads.last += list(places)
+        return np.arange(known, len(heads))
 
     def _linked(
         self,
@@ -209,35 +273,45 @@ class _Run:
         here: Ints,
         tails: Sequence[Chain],
         future: tuple[Array, Array],
-        heads: Sequence[Chain],
-        mean: Array,
-        cov: Array,
+        heads: _Heads,
         head_of: Ints,
+        looks: LooksOfSweep | None,
     ) -> Ints:
         """Return (K,) which head each tail ``here`` (K,) continues; -1: it begins."""
         as_it_was = np.where(np.array([tails[k].start < number for k in here.tolist()], bool), head_of[here], -1)
         alive = np.zeros(len(heads), bool)
         alive[as_it_was[as_it_was >= 0]] = True
-        recent = np.array([h for h, head in enumerate(heads) if alive[h] or head.end >= self._memory[number]], np.int64)
+        memory = self._memory[number]
+        recent = np.array([h for h, head in enumerate(heads.chains) if alive[h] or head.end >= memory], np.int64)
         if not len(recent) or not len(here):
             return as_it_was
-        matrix, vector = (part[here].copy() for part in future)
+        matrix, vector = (part.copy() for part in future)
         for place, tail in enumerate(here.tolist()):
             if number in tails[tail].said:
                 matrix[place] += tails[tail].said[number]
                 vector[place] += tails[tail].vector[number]
-        prior = inverses(cov[recent])
-        gap = np.hypot(*(mean[recent][:, None, :2] - self._places(matrix, vector)[None]).transpose(2, 0, 1))
+        prior = inverses(heads.cov[recent])
+        expected = heads.mean[recent]
+        gap = np.hypot(*(expected[:, None, :2] - self._places(matrix, vector)[None]).transpose(2, 0, 1))
         rows, columns = np.nonzero((gap < _REACH) | (as_it_was[None] == recent[:, None]))
         value = np.full((len(recent), len(here)), -np.inf)
         value[rows, columns] = log_agreement(
-            prior[rows], np.einsum("nij,nj->ni", prior, mean[recent])[rows], matrix[columns], vector[columns]
+            prior[rows], np.einsum("nij,nj->ni", prior, expected)[rows], matrix[columns], vector[columns]
         )
         born = [self._born(tails[k].place) for k in here.tolist()]
         unknown, unknown_vector = (np.stack(part) for part in zip(*born))
         birth = _BIRTH + log_agreement(unknown, unknown_vector, matrix, vector)
         value += _AS_IT_WAS * (as_it_was[None] == recent[:, None])
         value -= np.where(alive[recent], _END, 0.0)[:, None]
+        if looks is not None:
+            value += looks.agree(recent, here)
+        if self._entrances is not None:
+            begins = np.array([tails[k].start == number for k in here.tolist()], bool)
+            comes = self._entrances.nearness(np.stack([tails[k].place for k in here.tolist()]))
+            birth += (_COMES_IN - _BIRTH) * np.where(begins, comes, 0.0)
+            unseen = self._times[number] - self._times[[heads.chains[h].end for h in recent.tolist()]]
+            goes = self._entrances.nearness(np.stack([heads.last[h] for h in recent.tolist()]))
+            value -= (self._settings.leaving * np.where(alive[recent], 0.0, goes * unseen))[:, None]
         taken, given = assign(-(value - birth[None]), 0.0)
         linked = np.full(len(here), -1, np.int64)
         linked[given] = recent[taken]
@@ -252,7 +326,8 @@ class _Run:
     def smoothed(self, chains: Sequence[Chain]) -> list[FloorPeople]:
         """Return where the people were, with what came before and after."""
         s = self._settings
-        future = self._from_the_future(chains)
+        present = self._present(chains)
+        future = self._from_the_future(chains, present)
         mean, cov = np.zeros((len(chains), 5)), np.zeros((len(chains), 5, 5))
         posture = np.tile(usual_posture(s), (len(chains), 1))
         result = []
@@ -262,13 +337,13 @@ class _Run:
                 move, noise = movement(step, s)
                 mean, cov = mean @ move.T, move @ cov @ move.T + noise
                 posture = posture_later(posture, step, s)
-            for index, chain in enumerate(chains):
-                if chain.start == number:
-                    matrix, vector = self._born(chain.place)
+            for index in present[number].tolist():
+                if chains[index].start == number:
+                    matrix, vector = self._born(chains[index].place)
                     cov[index] = np.linalg.inv(matrix)
                     mean[index] = cov[index] @ vector
                     posture[index] = usual_posture(s)
-            here = np.array([k for k, one in enumerate(chains) if one.start <= number <= one.end], np.int64)
+            here = present[number]
             means, covs = np.zeros((0, 5)), np.zeros((0, 5, 5))
             if len(here):
                 prior = inverses(cov[here])
@@ -280,8 +355,8 @@ class _Run:
                         posture[index] += chains[index].posture_said.get(number, 0.0)
                 cov[here] = inverses(prior)
                 mean[here] = np.einsum("nij,nj->ni", cov[here], vector)
-                covs = inverses(prior + future[number][0][here])
-                means = np.einsum("nij,nj->ni", covs, vector + future[number][1][here])
+                covs = inverses(prior + future[number][0])
+                means = np.einsum("nij,nj->ni", covs, vector + future[number][1])
             rows = {
                 name: np.array([chains[k].rows.get(number, {}).get(name, -1) for k in here.tolist()], np.int64)
                 for name in look.boxes

@@ -12,6 +12,7 @@ from tracker.errors import InputError
 from tracker.floor.arrivals import Arrival, arrivals
 from tracker.floor.association import Associated, Expected, associate
 from tracker.floor.chains import Look
+from tracker.floor.crop_vectors import CropVectors
 from tracker.floor.detector_model import DetectorModel
 from tracker.floor.entries import Entries
 from tracker.floor.likelihood import Boxes, inverses, measured_boxes
@@ -148,23 +149,20 @@ class FloorTracker:
             self._were_confirmed.update(self._ids[self._confirmed].tolist())
             rows = {name: one.copy() for name, one in assigned.items()}
             self._looks_back.append(Look(time, boxes, self._ids.copy(), rows, self._mean.copy(), self._cov.copy()))
+        places, velocities, heights = body_places(self._mean, self._posture), self._mean[:, 2:4], self._mean[:, 4]
+        covariances = self._cov[:, :2, :2].copy()
         return FloorPeople(
-            self._ids.copy(),
-            body_places(self._mean, self._posture),
-            self._mean[:, 2:4].copy(),
-            self._mean[:, 4].copy(),
-            self._cov[:, :2, :2].copy(),
-            assigned,
-            self._confirmed.copy(),
+            self._ids.copy(), places, velocities.copy(), heights.copy(), covariances, assigned, self._confirmed.copy()
         )
 
-    def refined(self, advance: Callable[[], None] | None = None) -> list[FloorPeople]:
-        """Return who was where at every instant, looked at again with what came later (``refinement.refined``).
-
-        Everybody in it was there for certain; their numbers are not those that ``update`` gave.
+    def refined(
+        self, advance: Callable[[], None] | None = None, *, vectors: CropVectors | None = None
+    ) -> list[FloorPeople]:
+        """Return who was where at every instant, looked at again (``refinement.refined``), under new numbers.
 
         Args:
             advance: called ``3 × instants`` times, for a progress bar.
+            vectors: of the crops of all boxes, for every call of ``update`` an instant; ``None``: by motion alone.
 
         Raises:
             InputError: the run was not remembered.
@@ -172,8 +170,9 @@ class FloorTracker:
         if self._looks_back is None:
             raise InputError("a floor tracker looks again only at what it remembers; make it with remember=True")
         return refined(
-            self.cameras, self._looks_back, self._were_confirmed, self.settings, self.detectors, advance=advance
-        )
+            self.cameras, self._looks_back, self._were_confirmed, self.settings, self.detectors, advance,
+            vectors=vectors, entries=self._entries,
+        )  # fmt: skip
 
     # ------------------------------------------------------------------------------------------------------- motion
 

@@ -52,6 +52,15 @@ class EventLog:
         except OSError as error:
             raise output_error(self._file.path, error) from error
 
+    def begin_again(self) -> None:
+        """Forget all events so far."""
+        try:
+            self._stream.seek(0)
+            self._stream.truncate()
+        except OSError as error:
+            raise output_error(self._file.path, error) from error
+        self.count = 0
+
     def commit(self) -> None:
         """Put the finished file in its place."""
         try:

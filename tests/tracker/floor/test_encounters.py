@@ -25,7 +25,7 @@ def followed():
     for frame in range(FRAMES):
         tracker.update(boxes_of(tracker.cameras, meeting(frame), generator), frame / RATE)
     looks, settings, detectors = tracker._looks_back, tracker.settings, tracker.detectors
-    chains = _as_followed(tracker.cameras, looks, tracker._were_confirmed, settings, detectors)
+    chains, _ = _as_followed(tracker.cameras, looks, tracker._were_confirmed, settings, detectors)
     run = _Run(tracker.cameras, looks, settings, detectors, None)
     chains = run.swept(chains)
     assert len(chains) == 2

@@ -13,6 +13,7 @@ from tracker.detections import Detections
 from tracker.errors import InputError
 from tracker.floor.pipeline import FLOOR, FloorPipeline
 from tracker.geometry.camera import Camera
+from tracker.pipeline import PipelineSettings
 from tracker.video.frames import Frame
 
 RATE = 10.0
@@ -159,3 +160,51 @@ def test_a_camera_under_the_floor_is_refused():
     )  # fmt: skip
     with pytest.raises(InputError, match=r"southwest.*under the floor"):
         FloorPipeline({**cameras, "southwest": under}, Boxes(two), None)
+
+
+def lost_for_a_while(index: int) -> dict[int, tuple[float, float]]:
+    # In the middle of the room, where nobody goes out.
+    there = {2: (4.6, 3.6)}
+    return there if 10 <= index < 34 else {**there, 0: (1.6 + 0.02 * index, 2.0)}
+
+
+def test_looked_at_again_everybody_keeps_one_identity_and_the_boxes_are_those_detected(tmp_path):
+    pipeline = FloorPipeline(corner_cameras(), Boxes(lost_for_a_while), MeanColour(), remember=tmp_path)
+    times = []
+    for index in range(44):
+        results, _ = pipeline.step(frames_of(lost_for_a_while, index))
+        times.append(results[0].frame.time)
+    again = pipeline.look_again()
+    pipeline.begin_again()
+    seen, events = [], []
+    for frames, results, happened in pipeline.replayed(again):
+        assert [frame.camera for frame in frames] == list(corner_cameras())
+        assert all(frame.image is None for frame in frames)
+        events += happened
+        for result in results:
+            tracks = result.tracks
+            assert np.array_equal(result.detections.boxes[tracks.detection_indices], tracks.boxes)
+            assert len(result.qualities) == len(result.identities) == len(tracks)
+            seen += [(result.frame.camera, result.frame.index, result.frame.time, track, box)
+                     for track, box in zip(tracks.ids.tolist(), tracks.boxes)]  # fmt: skip
+    events += pipeline.finish()
+    given = identities(pipeline, seen, lost_for_a_while)
+    assert all(len(numbers) == 1 and 0 not in numbers for numbers in given.values()) and given[0] != given[2]
+    # One track each: who is lost in the middle of a room is still there.
+    assert {track for *_, track, _ in seen} == {event.track for event in events if event.kind == "track_started"}
+    assert len({track for *_, track, _ in seen}) == 2 and pipeline.looked_again
+    assert sorted({time for _, _, time, *_ in seen}) == times
+
+
+@pytest.mark.parametrize(
+    ("embedder", "every"), [(None, 1), (MeanColour(), 2), ("biased", 1)], ids=["no looks", "frames left out", "tinted"]
+)
+def test_what_cannot_be_told_by_looks_is_not_kept(tmp_path, embedder, every):
+    if embedder == "biased":
+        embedder = MeanColour()
+        embedder.camera_bias = True
+    settings = PipelineSettings(detect_every=every)
+    pipeline = FloorPipeline(corner_cameras(), Boxes(two), embedder, settings, remember=tmp_path)
+    assert pipeline.remembered is None
+    with pytest.raises(InputError, match="remember"):
+        pipeline.look_again()
