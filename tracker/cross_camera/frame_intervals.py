@@ -22,12 +22,23 @@ class FrameIntervals:
         self._intervals: dict[int, deque[float]] = {}
 
     def note(self, camera: int, time: float) -> float:
-        """Note a frame at ``time`` seconds; return the camera's usual interval in seconds, 0 before the second frame.
+        """Note a frame at ``time`` seconds; return the time in seconds in which nobody was out of the camera's sight.
+
+        That is its usual interval, or the one that has just passed, as a slow machine takes pictures when it can; but
+        not more than twice the usual one. 0 before the second frame.
+        """
+        intervals = self._intervals.setdefault(camera, deque(maxlen=self.remembered))
+        step = time - self._last[camera] if camera in self._last else 0.0
+        if camera in self._last:
+            intervals.append(step)
+        self._last[camera] = time
+        usual = self.usual(camera)
+        return max(usual, min(step, 2 * usual))
+
+    def usual(self, camera: int) -> float:
+        """Return a camera's usual interval in seconds, 0 before its second frame.
 
         A median: a camera that was away for a while did not become slow.
         """
-        intervals = self._intervals.setdefault(camera, deque(maxlen=self.remembered))
-        if camera in self._last:
-            intervals.append(time - self._last[camera])
-        self._last[camera] = time
+        intervals = self._intervals.get(camera)
         return float(np.median(intervals)) if intervals else 0.0

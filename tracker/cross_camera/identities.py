@@ -9,6 +9,7 @@ corrected; events say so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -42,6 +43,9 @@ __all__ = ["CameraObservations", "Identities", "IdentitySettings"]
 CENTRED_THRESHOLD = 0.8
 #: a track not reported for this long is gone, whether its tracker says so or not
 SILENT_SECONDS = 10.0
+#: crops that are seconds apart say more than those of neighbouring pictures: where pictures are rarer than this, those
+#: of so long are enough, and two at least; seconds
+_RARE, _LONG_ENOUGH, _FEWEST_CROPS = 0.25, 1.0, 2
 
 
 class Identities(Revisable):
@@ -192,6 +196,13 @@ class Identities(Revisable):
         self.duplicates.observe([tracklet.key for tracklet in present], seen.boxes)
         return present, events
 
+    def _crops_needed(self, camera: int) -> int:
+        """Return how many good crops of a camera make an identity, at the pace at which its pictures come."""
+        most, interval = self.settings.minimum_crops, self._intervals.usual(camera)
+        if interval <= _RARE:
+            return most
+        return min(most, max(_FEWEST_CROPS, math.ceil(_LONG_ENOUGH / interval - 1e-6) + 1))
+
     def _seen_for(self, tracklet: Tracklet) -> float:
         return tracklet.end - self._sequences[tracklet.camera, tracklet.track].began
 
@@ -237,7 +248,7 @@ class Identities(Revisable):
                 continue
             if sequence.current.identity is None:
                 summary = sequence.settled_summary()
-                if summary.count >= self.settings.minimum_crops and summary.mean is not None:
+                if summary.count >= self._crops_needed(camera) and summary.mean is not None:
                     ripe.append((sequence.current, summary.mean, summary))
         if not ripe:
             return []
@@ -352,7 +363,7 @@ class Identities(Revisable):
         count = int(labels.max()) + 1
         ripe, asked, seconds = np.zeros(count, bool), np.zeros(count, bool), np.zeros(count)
         for node, label in zip(nodes, labels.tolist()):
-            ripe[label] |= node.identity is not None or summaries[node.key].count >= self.settings.minimum_crops
+            ripe[label] |= node.identity is not None or summaries[node.key].count >= self._crops_needed(node.camera)
             asked[label] |= node.key in last_chance
             seconds[label] += node.end - node.start if node.camera >= 0 else 0.0
         ripe |= asked & (seconds >= self.settings.minimum_seconds)
