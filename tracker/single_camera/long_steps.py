@@ -11,7 +11,6 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.motion.kalman import POSITION
 from tracker.single_camera.stages import Observation, Pairs, Stage
 from tracker.track_table import TrackTable
 
@@ -61,15 +60,14 @@ def walked_on(table: TrackTable, frame: Observation, starting: NDArray[np.bool_]
         starting: (M,) the detections that would start a track.
     """
     rows, columns = frame.free_tracks.nonzero()[0], starting.nonzero()[0]
-    x, y, _, height = table.state[POSITION][:, rows]
-    boxes = frame.boxes[:, columns]
-    found = boxes[3] - boxes[1]
-    off = np.hypot(
-        x[:, None] - (boxes[0] + boxes[2]) / 2, (y + height / 2)[:, None] - boxes[3]
-    ) / np.maximum(height[:, None], found)  # fmt: skip
+    expected, found = frame.track_boxes[:, rows, None], frame.boxes[:, None, columns]
+    heights = np.stack(np.broadcast_arrays(expected[3] - expected[1], found[3] - found[1]))
+    # Between the middles of the lower sides: where people stand.
+    aside = (expected[0] + expected[2] - found[0] - found[2]) / 2
+    off = np.hypot(aside, expected[3] - found[3]) / np.maximum(heights.max(axis=0), 1e-9)
     reach = np.minimum(_OFF + _FASTEST * (frame.time - table.last_seen[rows]), _FARTHEST)
     costs = off / reach[:, None]
-    agreement = np.minimum(height[:, None], found) / np.maximum(height[:, None], found)
+    agreement = heights.min(axis=0) / np.maximum(heights.max(axis=0), 1e-9)
     near = (costs <= 1.0) & (agreement >= _LEAST_AGREEMENT)
     near &= table.class_number[rows][:, None] == frame.classes[columns]
     first, second = near.nonzero()
