@@ -141,3 +141,13 @@ def test_a_slow_step_hides_nobody_and_a_standstill_does() -> None:
     gaps = [later - earlier for earlier, later in pairwise(times)]
     assert tolerated[0] == 0.0 and tolerated[1:-1] == pytest.approx(gaps[:-1])
     assert tolerated[-1] == pytest.approx(1.0) and intervals.usual(0) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("interval", "needed"), [(0.04, 4), (0.2, 4), (0.4, 4), (0.5, 3), (0.67, 3), (1.0, 2), (5.0, 2)]
+)
+def test_fewer_crops_are_enough_where_pictures_are_rare(interval: float, needed: int) -> None:
+    intervals = FrameIntervals()
+    for number in range(5):
+        intervals.note(0, number * interval)
+    assert intervals.crops_needed(0, 4) == needed and intervals.crops_needed(0, 1) == 1

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
 
 __all__ = ["FrameIntervals"]
+
+#: crops that are seconds apart say more than those of neighbouring pictures: where pictures are rarer than this, those
+#: of so long are enough, and two at least; seconds
+_RARE, _LONG_ENOUGH, _FEWEST_CROPS = 0.25, 1.0, 2
 
 
 class FrameIntervals:
@@ -42,3 +47,10 @@ class FrameIntervals:
         """
         intervals = self._intervals.get(camera)
         return float(np.median(intervals)) if intervals else 0.0
+
+    def crops_needed(self, camera: int, most: int) -> int:
+        """Return how many good crops of a camera say who somebody is, ``most`` unless its pictures are rare."""
+        interval = self.usual(camera)
+        if interval <= _RARE:
+            return most
+        return min(most, max(_FEWEST_CROPS, math.ceil(_LONG_ENOUGH / interval - 1e-6) + 1))

@@ -9,7 +9,6 @@ corrected; events say so.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -43,9 +42,6 @@ __all__ = ["CameraObservations", "Identities", "IdentitySettings"]
 CENTRED_THRESHOLD = 0.8
 #: a track not reported for this long is gone, whether its tracker says so or not
 SILENT_SECONDS = 10.0
-#: crops that are seconds apart say more than those of neighbouring pictures: where pictures are rarer than this, those
-#: of so long are enough, and two at least; seconds
-_RARE, _LONG_ENOUGH, _FEWEST_CROPS = 0.25, 1.0, 2
 
 
 class Identities(Revisable):
@@ -197,11 +193,7 @@ class Identities(Revisable):
         return present, events
 
     def _crops_needed(self, camera: int) -> int:
-        """Return how many good crops of a camera make an identity, at the pace at which its pictures come."""
-        most, interval = self.settings.minimum_crops, self._intervals.usual(camera)
-        if interval <= _RARE:
-            return most
-        return min(most, max(_FEWEST_CROPS, math.ceil(_LONG_ENOUGH / interval - 1e-6) + 1))
+        return self._intervals.crops_needed(camera, self.settings.minimum_crops)
 
     def _seen_for(self, tracklet: Tracklet) -> float:
         return tracklet.end - self._sequences[tracklet.camera, tracklet.track].began
