@@ -88,7 +88,7 @@ def test_people_of_two_calibrated_cameras_are_followed_on_the_floor(room: Path, 
         pipeline={"identities": {"keep_history": False}},
     )  # fmt: skip
     with LiveEngine(wanted) as engine:
-        until(lambda: engine.over and engine.status()["processing"]["processed"] == 2 * FRAMES)
+        until(lambda: engine.over and engine.status()["processing"]["processed"] == 2 * FRAMES, 240.0)
         status, floor = engine.status(), engine.floor()
         views = [engine.view(name) for name in engine.camera_names]
         counts = engine.counts()["zones"]
