@@ -20,6 +20,7 @@ from benchmarks.live_fuzz_photos import broken_photos, good_photos
 from benchmarks.live_fuzz_schema import fuzz_schema
 from benchmarks.live_fuzz_server import Answers, Client, Engine, Server, goes_on, running_server
 from benchmarks.report import make_report, write_json
+from tracker.errors import InputError
 
 __all__ = ["app", "fuzz_photos", "main"]
 
@@ -80,7 +81,11 @@ def run(
         after = Answers("status, afterwards")
         Client(server).ask(after, "GET", "/api/status", b"", "status")
         parts.append(after)
-        trouble = goes_on(server)
+        # What was counted is told, whatever became of the server.
+        try:
+            trouble = goes_on(server)
+        except InputError as error:
+            trouble = str(error)
         tracebacks = server.tracebacks()
     header = ["sent", "requests", "2xx, 3xx", "4xx", "5xx or not as described", "closed", "no answer", "slowest, s"]
     rows = [
