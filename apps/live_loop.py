@@ -154,6 +154,7 @@ class LiveLoop(threading.Thread):
 
     def _step(self, frames: Sequence[Frame]) -> None:
         parts, self._begun = self.parts, monotonic()
+        parts.meter.begin(self._begun)
         if isinstance(parts.pipeline, FloorPipeline):
             frames = [fitted(frame, parts.pipeline.tracker.cameras) for frame in frames]
         try:
@@ -175,7 +176,7 @@ class LiveLoop(threading.Thread):
     def _failed(self, error: Exception) -> None:
         """Note a step that failed; the run goes on unless too many have in a row."""
         self._failed_steps += 1
-        self.parts.meter.errors += 1
+        self.parts.meter.failed()
         self.went_wrong(f"a picture could not be processed: {_words(error)}")
         if self._failed_steps >= _MOST_FAILURES:
             raise error

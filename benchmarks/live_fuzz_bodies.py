@@ -13,13 +13,6 @@ from benchmarks.live_fuzz_server import SILENT_SECONDS, Answers, Client, Server
 
 __all__ = ["fuzz_bodies", "fuzz_connections", "fuzz_sockets"]
 
-_ROUTES = [
-    ("PATCH", "/api/people/1", {"name": "Ann"}),
-    ("POST", "/api/people/1/merge", {"into": 2}),
-    ("POST", "/api/people/1/split", {"camera": "a", "start": 0.0, "end": 1.0}),
-    ("PUT", "/api/zones", {"zones": [{"name": "z", "polygon": [[0, 0], [1, 0], [1, 1]]}], "lines": []}),
-    ("POST", "/api/search", None),
-]
 _ODD = [
     "null", "true", "0", "-1", "1e400", "-0", "NaN", "Infinity", "9" * 400, "9" * 6000, '""', '"\\ud800"', '"\\u0000"',
     '"\x00"', "[]", "{}", '{"a":' * 2000, "[" * 100_000, '"' + "x" * 100_000 + '"', "1e-400", "[[[[]]]]", '"\u202e"',
@@ -28,11 +21,6 @@ _KINDS = [
     "application/json", "application/json; charset=utf-16", "application/json; charset=nonsense", "text/plain",
     "multipart/form-data", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "image/jpeg", "/",
     "",
-]  # fmt: skip
-_MESSAGES = [
-    '{"type":"watch","cameras":["a"]}', '{"type":"watch","cameras":[],"width":1e99}', '{"type":"seen","camera":"a"}',
-    '{"type":"seen","camera":"a","sequence":99999999999999999999999}', '{"type":"watch","cameras":[null]}', "", "[]",
-    '{"type":["watch"]}', '{"type":"watch","cameras":' + "[" * 20_000, "\x00", "\ud7ff", '{"type":"\\ud800"}',
 ]  # fmt: skip
 _LINES = [
     b"GET / HTTP/1.1\r\n\r\n", b"GET /\r\n\r\n", b"\r\n\r\n", b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", b"\x00" * 1000,
@@ -49,17 +37,42 @@ _LINES = [
 
 
 def fuzz_bodies(server: Server, count: int, seed: int) -> Answers:
-    """Send so many broken bodies to the routes that take one."""
+    """Send so many broken bodies to the routes that take one, about people and cameras that are there."""
     answers, client = Answers("bodies"), Client(server)
-    for method, path, body, kind in _bodies(count, np.random.default_rng(seed)):
+    for method, path, body, kind in _bodies(_routes(server), count, np.random.default_rng(seed)):
         client.ask(answers, method, path, body, f"{method} {path} {kind} {body[:80]!r}", **{"Content-Type": kind})
     client.close()
     return answers
 
 
-def _bodies(count: int, generator: np.random.Generator) -> Iterator[tuple[str, str, bytes, str]]:
+def _routes(server: Server) -> list[tuple[str, str, dict[str, object] | None]]:
+    """Return method, path and a body that is taken, of each route with one."""
+    camera = _camera(server)
+    people = [person["identity"] for person in server.get("/api/people?limit=20")["people"]] or [1]
+    now = time.time()
+    routes: list[tuple[str, str, dict[str, object] | None]] = [
+        ("PUT", "/api/zones", {"zones": [{"name": "z", "camera": camera, "polygon": [[0, 0], [1, 0], [1, 1]]}],
+                               "lines": [{"name": "l", "camera": camera, "from": [0, 0], "to": [1, 1]}]}),
+        ("POST", "/api/search", None),
+    ]  # fmt: skip
+    for number, other in zip(people, [*people[1:], people[0]]):
+        routes += [
+            ("PATCH", f"/api/people/{number}", {"name": "Ann"}),
+            ("POST", f"/api/people/{number}/merge", {"into": other}),
+            ("POST", f"/api/people/{number}/split", {"camera": camera, "start": now - 3600, "end": now}),
+        ]
+    return routes
+
+
+def _camera(server: Server) -> str:
+    return next((str(camera["name"]) for camera in server.get("/api/status")["cameras"]), "a")
+
+
+def _bodies(
+    routes: list[tuple[str, str, dict[str, object] | None]], count: int, generator: np.random.Generator
+) -> Iterator[tuple[str, str, bytes, str]]:
     for _ in range(count):
-        method, path, document = _ROUTES[int(generator.integers(len(_ROUTES)))]
+        method, path, document = routes[int(generator.integers(len(routes)))]
         text = json.dumps(document)
         match int(generator.integers(5)):
             case 0:
@@ -118,14 +131,28 @@ def _send_raw(server: Server, content: bytes, answers: Answers) -> None:
     answers.add(code, time.perf_counter() - began, repr(content[:80]))
 
 
+def _messages(camera: str) -> list[str]:
+    """Return messages about a camera that mean nothing, nearly mean something, or do."""
+    name = json.dumps(camera)
+    return [
+        f'{{"type":"watch","cameras":[{name}]}}', f'{{"type":"watch","cameras":[{name},{name}],"rate":1e-300}}',
+        f'{{"type":"watch","cameras":[{name}],"width":-1}}', '{"type":"watch","cameras":[],"width":1e99}',
+        f'{{"type":"seen","camera":{name}}}', f'{{"type":"seen","camera":{name},"sequence":-1}}',
+        f'{{"type":"seen","camera":{name},"sequence":99999999999999999999999}}', '{"type":"watch","cameras":[null]}',
+        "", "[]", '{"type":["watch"]}', '{"type":"watch","cameras":' + "[" * 20_000, "\x00", "\ud7ff",
+        '{"type":"\\ud800"}',
+    ]  # fmt: skip
+
+
 def fuzz_sockets(server: Server, count: int, seed: int) -> Answers:
     """Open so many sockets, and say something that is not understood on each; the code is that of its end."""
     from websockets.exceptions import ConnectionClosed, InvalidHandshake
     from websockets.sync.client import connect
 
     generator, answers = np.random.default_rng(seed), Answers("sockets")
+    messages = _messages(_camera(server))
     for _ in range(count):
-        message: str | bytes = _MESSAGES[int(generator.integers(len(_MESSAGES)))]
+        message: str | bytes = messages[int(generator.integers(len(messages)))]
         if generator.integers(3) == 0:
             message = generator.bytes(int(generator.integers(100)))
         began, code = time.perf_counter(), 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import signal
 import socket
 import subprocess
@@ -12,18 +13,41 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from tracker.errors import InputError
 
-__all__ = ["Answers", "Client", "Server", "running_server"]
+__all__ = ["Answers", "Client", "Engine", "Server", "goes_on", "running_server"]
 
 #: an answer that takes longer is taken for none
 SILENT_SECONDS = 60.0
 _START_SECONDS = 180.0
+#: pictures must go on coming, and somebody be known, within so many seconds
+_PICTURE_SECONDS, _PEOPLE_SECONDS = 30.0, 180.0
 _TOKEN = "fuzz-fuzz-fuzz"
 _MOST_EXAMPLES = 10
+
+
+class Engine(StrEnum):
+    """What runs behind a server that is started here, on clips of the simulated room."""
+
+    #: two cameras, the detector and the network for looks that come with the package
+    REAL = "real"
+    #: one camera, and colours for looks: for machines that have little time
+    QUICK = "quick"
+
+    @property
+    def cameras(self) -> int:
+        """How many clips are played."""
+        return 2 if self is Engine.REAL else 1
+
+    @property
+    def embedder(self) -> str:
+        """What looks are compared by."""
+        return "osnet_x0_25:room" if self is Engine.REAL else "color_histogram"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +73,24 @@ class Server:
     def tracebacks(self) -> int:
         """Return how many tracebacks it has printed."""
         return 0 if self.log is None else self.log.read_text(errors="replace").count("Traceback")
+
+    def get(self, path: str) -> Any:
+        """Return the document at ``path``.
+
+        Raises:
+            InputError: there is none, or no server.
+        """
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=SILENT_SECONDS)
+        with contextlib.closing(connection):
+            try:
+                connection.request("GET", path, headers=self.headers)
+                answer = connection.getresponse()
+                content = answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise InputError(f"{self.url}{path} does not answer ({error}): is the server still there?") from error
+        if answer.status != 200:
+            raise InputError(f"{self.url}{path} answers {answer.status}: {content[:200]!r}")
+        return json.loads(content)
 
 
 @dataclass(slots=True)
@@ -132,9 +174,33 @@ class Client:
         return 0
 
 
+def goes_on(server: Server, seconds: float = _PICTURE_SECONDS) -> str:
+    """Return what is wrong with the run behind a server: no picture goes through it any more, or some could not.
+
+    Args:
+        server: that was fuzzed.
+        seconds: the time that it gets for the next picture.
+
+    Raises:
+        InputError: it does not answer.
+    """
+    before = server.get("/api/status")["processing"]
+    end = time.monotonic() + seconds
+    while (now := server.get("/api/status")["processing"])["processed"] <= before["processed"]:
+        if time.monotonic() > end:
+            return f"no picture in {seconds:g} s: {now['message'] or 'it does not say why'}"
+        time.sleep(0.2)
+    return now["message"] if "could not be processed" in now["message"] else ""
+
+
 @contextlib.contextmanager
-def running_server(url: str | None, token: str | None) -> Iterator[Server]:
-    """Yield the server at an address, or one that is started on a video of the simulated room.
+def running_server(url: str | None, token: str | None, engine: Engine = Engine.REAL) -> Iterator[Server]:
+    """Yield the server at an address, or one that is started on clips of the simulated room and knows people already.
+
+    Args:
+        url: of a server that runs; ``None``: one is started.
+        token: of that server.
+        engine: what runs behind one that is started.
 
     Raises:
         InputError: it cannot be reached, or does not start.
@@ -147,17 +213,18 @@ def running_server(url: str | None, token: str | None) -> Iterator[Server]:
         return
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        room = [
-            "simulate", "-o", str(folder / "room"), "--seconds", "3", "--cameras", "1", "--workers", "1", "--quiet",
+        rendered = [
+            "simulate", "-o", str(folder / "room"), "--seconds", "4", "--seed", "2",
+            "--cameras", str(engine.cameras), "--workers", "1", "--quiet",
         ]  # fmt: skip
-        subprocess.run([sys.executable, "-m", "apps", *room], check=True)
-        video = next((folder / "room").glob("*.mp4"))
+        subprocess.run([sys.executable, "-m", "apps", *rendered], check=True)
+        clips = [str(clip) for clip in sorted((folder / "room").glob("*.mp4"))]
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         log = folder / "log.txt"
-        live = ["live", str(video), "--loop", "--max-rate", "3", "--port", str(port), "--token", _TOKEN, "--offline"]
-        # Both networks come with the package.
-        live += ["--detector", "yolo11n_room", "--store", str(folder / "store.sqlite")]
+        live = ["live", *clips, "--loop", "--max-rate", "3", "--port", str(port), "--token", _TOKEN, "--offline"]
+        # The networks come with the package.
+        live += ["--detector", "yolo11n_room", "--embedder", engine.embedder, "--store", str(folder / "store.sqlite")]
         with (
             log.open("wb") as output,
             subprocess.Popen(
@@ -165,7 +232,9 @@ def running_server(url: str | None, token: str | None) -> Iterator[Server]:
             ) as process,
         ):
             try:
-                yield _reached(Server("127.0.0.1", port, _TOKEN, log), process)
+                server = _reached(Server("127.0.0.1", port, _TOKEN, log), process)
+                _wait_for_people(server)
+                yield server
             finally:
                 process.send_signal(signal.SIGINT)
                 try:
@@ -193,3 +262,11 @@ def _reached(server: Server, process: subprocess.Popen[bytes] | None) -> Server:
         if time.monotonic() > end:
             raise InputError(f"no server of multicam live at {server.url}: start one, or leave --url out")
         time.sleep(0.2)
+
+
+def _wait_for_people(server: Server) -> None:
+    end = time.monotonic() + _PEOPLE_SECONDS
+    while len(server.get("/api/people?limit=2")["people"]) < 2:
+        if time.monotonic() > end:
+            raise InputError(f"nobody is found on the clips in {_PEOPLE_SECONDS:g} s: is this machine busy?")
+        time.sleep(0.5)

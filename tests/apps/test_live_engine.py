@@ -123,6 +123,12 @@ def endless(tmp_path: Path) -> LiveSettings:
     return settings(tmp_path, [film], realtime=True, loop=True, max_rate=0.0, identities={"settle_seconds": 0.5})
 
 
+def kinds_in(log: Path) -> dict[str, dict[str, Any]]:
+    """Return the newest event of each kind in a file of events; a line may be half written."""
+    lines = log.read_text().splitlines(keepends=True)
+    return {event["kind"]: event for event in (json.loads(line) for line in lines if line.endswith("\n"))}
+
+
 def in_view(engine: LiveEngine) -> set[int]:
     view = engine.view("hall")
     return set() if view is None else {box[5] for box in view.boxes}
@@ -171,8 +177,9 @@ def test_who_is_erased_while_in_view_is_a_stranger_from_then_on(endless: LiveSet
     assert 2 not in who_is(after, "hall").values() and 1 in who_is(after, "hall").values()
 
 
-def test_what_is_split_off_and_merged_by_hand_stays_so(endless: LiveSettings) -> None:
-    with running(endless) as engine:
+def test_what_is_split_off_and_merged_by_hand_stays_so(endless: LiveSettings, tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+    with running(endless.model_copy(update={"events": log})) as engine:
         until(lambda: in_view(engine) >= {1, 2})
         with StoreReader(endless.store) as store:
             until(
@@ -189,6 +196,8 @@ def test_what_is_split_off_and_merged_by_hand_stays_so(endless: LiveSettings) ->
         until(lambda: new in in_view(engine))
         time.sleep(1.2)  # settlements later
         assert 1 not in in_view(engine) and new in in_view(engine)
+    corrected = kinds_in(log)["identity_corrected"]
+    assert (corrected["previous_identity"], corrected["identity"], corrected["camera"]) == (1, new, "hall")
     with StoreReader(endless.store) as store:
         assert store.sightings(1) == [] and store.sightings(new) != []
 
@@ -243,6 +252,20 @@ def test_zones_are_drawn_counted_and_kept(endless: LiveSettings, tmp_path: Path)
         engine.set_zones(type(drawn)())
     with running(endless) as engine:
         assert engine.zones().places == ()
+
+
+def test_the_file_of_events_tells_all_that_happens_to_somebody(endless: LiveSettings, tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+    drawn = {"zones": [{"name": "all", "camera": "hall", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}]}
+    endless.zones_path.write_text(json.dumps(drawn))
+    wanted = {"track_started", "identity_opened", "identity_assigned", "zone_entered", "track_ended"}
+    with running(endless.model_copy(update={"events": log})) as engine:
+        # The clip begins again: who was at its end is gone.
+        until(lambda: kinds_in(log).keys() >= wanted, 60.0)
+        assert engine.failure is None
+    last = kinds_in(log)
+    assert all(last[kind]["camera"] == "hall" for kind in wanted - {"identity_opened"})
+    assert last["zone_entered"]["place"] == "all" and last["identity_assigned"]["identity"] > 0
 
 
 def test_what_one_camera_sends_does_not_break_the_others(tmp_path: Path, eyes: HeadDetector) -> None:

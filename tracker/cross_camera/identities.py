@@ -193,6 +193,9 @@ class Identities(Revisable):
         self.duplicates.observe([tracklet.key for tracklet in present], seen.boxes)
         return present, events
 
+    def _crops_needed(self, camera: int) -> int:
+        return self._intervals.crops_needed(camera, self.settings.minimum_crops)
+
     def _seen_for(self, tracklet: Tracklet) -> float:
         return tracklet.end - self._sequences[tracklet.camera, tracklet.track].began
 
@@ -233,10 +236,11 @@ class Identities(Revisable):
     def _assign(self, camera: int, time: float) -> list[Event]:
         """One Hungarian problem: tracklets of a camera that are ripe against identities not in its view."""
         ripe: list[tuple[Tracklet, NDArray[np.float32], AppearanceSummary]] = []
+        needed = self._crops_needed(camera)
         for (owner, _), sequence in self._sequences.items():
             if owner != camera or sequence.current is None:
                 continue
-            if sequence.current.identity is None and sequence.crops >= self.settings.minimum_crops:
+            if sequence.current.identity is None and sequence.crops >= needed:
                 summary = sequence.settled_summary()
                 if summary.mean is not None:
                     ripe.append((sequence.current, summary.mean, summary))
@@ -352,7 +356,7 @@ class Identities(Revisable):
         count = int(labels.max()) + 1
         ripe, asked, seconds = np.zeros(count, bool), np.zeros(count, bool), np.zeros(count)
         for node, label in zip(nodes, labels.tolist()):
-            ripe[label] |= node.identity is not None or summaries[node.key].count >= self.settings.minimum_crops
+            ripe[label] |= node.identity is not None or summaries[node.key].count >= self._crops_needed(node.camera)
             asked[label] |= node.key in last_chance
             seconds[label] += node.end - node.start if node.camera >= 0 else 0.0
         ripe |= asked & (seconds >= self.settings.minimum_seconds)

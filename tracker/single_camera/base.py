@@ -21,6 +21,7 @@ from tracker.association.costs import iou, overlapping_pairs
 from tracker.detections import Detections
 from tracker.errors import InputError
 from tracker.motion.kalman import create_filter
+from tracker.single_camera.long_steps import LONG_STEP, Pace, walked_on
 from tracker.single_camera.stages import Image, Indices, Mask, Observation, Pairs, Stage
 from tracker.track_table import LOST, TENTATIVE, TRACKED, UNMATCHED, TrackTable
 from tracker.tracks import Tracks
@@ -29,6 +30,9 @@ __all__ = ["SingleCameraTracker", "check_range"]
 
 #: seconds; a stream that was interrupted for longer shows other people in the same places
 LONGEST_GAP = 1.0
+#: pictures, at a stream's usual pace: one in which somebody is not found ends no track, and without more it was
+#: interrupted
+_MISSED_PICTURES, _GAP_PICTURES = 1.5, 2.5
 _NO_IDS: NDArray[np.int64] = np.zeros(0, np.int64)
 _NONE: Indices = np.zeros(0, np.intp)
 
@@ -84,6 +88,7 @@ class SingleCameraTracker:
         self.table = TrackTable(self.extra)
         self.appearance: AppearanceMemory | None = self._new_appearance()
         self.removed_ids: NDArray[np.int64] = _NO_IDS
+        self._pace = Pace()
         self._updates = 0
         self.time: float | None = None
         self._next_id = 1
@@ -172,6 +177,11 @@ class SingleCameraTracker:
         """Identifiers of the confirmed tracks that are kept although the last update did not match them."""
         return self.table.id[(self.table.status == LOST) & (self.table.id > 0)]
 
+    @property
+    def patience(self) -> float:
+        """How long an unmatched track is kept, seconds: one picture without it ends none, however rare they are."""
+        return self._pace.at_least(self.lost_track_seconds, _MISSED_PICTURES)
+
     # The steps of an update.
 
     def _observe(self, detections: Detections, image: Image | None, time: float | None) -> Observation:
@@ -191,6 +201,8 @@ class SingleCameraTracker:
             # times that were rounded or summed up still mean whole frames
             if abs(frame.dt - 1.0) < 1e-6:
                 frame.dt = 1.0
+        if self.time is not None:
+            self._pace.note(frame.time - self.time)
         frame.units = frame.embedded = frame.pairs = None
         if self.appearance is not None and detections.features is not None and detections.features.size:
             dimension = detections.features.shape[1]
@@ -217,7 +229,7 @@ class SingleCameraTracker:
 
     def _predict(self, frame: Observation) -> None:
         table = self.table
-        longest = max(self.lost_track_seconds, LONGEST_GAP, 2.0 / self.frame_rate)
+        longest = self._pace.at_least(max(self.lost_track_seconds, LONGEST_GAP, 2.0 / self.frame_rate), _GAP_PICTURES)
         if frame.dt > longest * self.frame_rate:
             gone = table.last_seen < frame.time - longest
             if gone.any():
@@ -243,6 +255,11 @@ class SingleCameraTracker:
         same = self.table.class_number[pairs.rows] == frame.classes[pairs.columns]
         return pairs if same.all() else pairs.take(same.nonzero()[0])
 
+    def _stages(self, frame: Observation) -> Iterator[Stage]:
+        yield from self.associate(frame)
+        if frame.dt > LONG_STEP * self.frame_rate and frame.free_tracks.any() and frame.free_detections.any():
+            yield walked_on(self.table, frame, self.newborn(frame, frame.free_detections.copy()))
+
     def _match(self, frame: Observation) -> tuple[Indices, Indices, Mask]:
         """Run the stages; return matched tracks, their detections, and the mask of free detections."""
         shape = len(self.table), len(frame)
@@ -250,7 +267,7 @@ class SingleCameraTracker:
         frame.free_tracks, frame.free_detections = free_tracks, free_detections
         tracks: list[Indices] = []
         columns: list[Indices] = []
-        for stage in self.associate(frame) if shape[0] and shape[1] else ():
+        for stage in self._stages(frame) if shape[0] and shape[1] else ():
             pairs = self.overlaps(frame) if stage.pairs is None else stage.pairs
             usable = (stage.tracks & free_tracks)[pairs.rows]
             usable &= (stage.detections & free_detections)[pairs.columns]
@@ -306,7 +323,7 @@ class SingleCameraTracker:
         self.concluded(frame, unmatched)
         if not unmatched.any():
             return None
-        expired = table.last_seen < frame.time - self.lost_track_seconds - 1e-6
+        expired = table.last_seen < frame.time - self.patience - 1e-6
         if self.drops_tentative:
             expired |= status == TENTATIVE
         expired &= unmatched

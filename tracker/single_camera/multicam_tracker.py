@@ -251,7 +251,7 @@ class MulticamTracker(SingleCameraTracker):
         tentative &= unmatched | (evidence < self.confirmation_evidence) | (table.hits < self.confirmation_hits)
         table.status[...] = np.where(tentative, TENTATIVE, np.where(unmatched, LOST, TRACKED))
         self.concluded(frame, unmatched)
-        dead = table.last_seen < frame.time - self.lost_track_seconds - 1e-6
+        dead = table.last_seen < frame.time - self.patience - 1e-6
         dead |= evidence < np.where(tentative, np.maximum(self.dropped_evidence, 0.0), self.dropped_evidence)
         dead &= unmatched
         return dead if dead.any() else None
