@@ -17,6 +17,7 @@ from reid_models.runtimes.openvino_backend import processor_has_bfloat16
 from tests.apps.command import Command, assert_one_line, call, read_json, read_lines
 from tests.apps.conftest import Studio
 from tests.benchmarks.mot_scene import FRAMES, walkers, write_flat, write_sequence
+from tracker.cross_camera.identity_settings import LONG_RUN
 from tracker.detections import Detections
 from tracker.video.frames import Frame
 
@@ -137,7 +138,7 @@ def test_track_and_live_make_the_same_settings_of_the_same_options(
     assert track["pipeline"]["tracker"] == "ocsort"
     assert track["pipeline"]["tracker_parameters"] == {"lost_track_seconds": 4}
     first, second = track["pipeline"]["identities"], live["pipeline"]["identities"]
-    assert {name for name in first if first[name] != second[name]} == {"keep_history", "remembered_tracklets"}
+    assert {name for name in first if first[name] != second[name]} == set(LONG_RUN)
     assert (first["false_match_rate"], first["views"], first["handover"]) == (0.02, "separate", "off")
 
 
