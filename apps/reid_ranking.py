@@ -191,7 +191,10 @@ def _exported(request: EvaluateRequest, size: tuple[int, int] | None) -> tuple[A
     ):
         if given:
             raise InputError(f"{option} needs a network of this library, not {request.model}: leave it out")
-    embedder = create_embedder(request.model, device=request.device, input_size=size, threads=request.threads)
+    # The same figures on every processor: none is embedded in 16 bits because this one can.
+    embedder = create_embedder(
+        request.model, device=request.device, precision="float32", input_size=size, threads=request.threads
+    )
 
     def embed(data: ReidData, progress: Any) -> Embedded:
         paths = list(dict.fromkeys((*data.query.paths, *data.gallery.paths)))

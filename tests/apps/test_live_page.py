@@ -149,6 +149,7 @@ def until(true: Callable[[], Any], seconds: float = 8.0) -> Any:
 def open_card(page: Tab, identity: int) -> None:
     page.run(f"location.hash = 'person-{identity}'")
     page.wait("document.querySelector('#card[open] .sightings tbody tr')")
+    page.wait("document.getElementById('card').getAnimations().length === 0")
 
 
 def close_card(page: Tab) -> None:

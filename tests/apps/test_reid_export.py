@@ -161,7 +161,7 @@ def test_other_formats_say_how_they_are_fed(multicam: Command, folder: Path, tmp
     for beside in (True, False):
         if not beside:
             file.with_suffix(".json").unlink()  # what is inside is enough
-        embedder = create_embedder(str(file))
+        embedder = create_embedder(str(file), precision="float32")
         assert embedder.record.input_size == SIZE
         assert embedder.description == f"small{suffix} ({'openvino' if suffix == '.xml' else 'torch'} float32)"
         np.testing.assert_allclose(embedder.embed(list(images)), expected, atol=5e-3)

@@ -50,7 +50,7 @@ def embedder(weights: Path, **options: Any) -> BatchEmbedder:
 
 def test_the_second_start_needs_no_pytorch_and_gives_the_same_bits(weights: Path, cache: Path) -> None:
     images = crops(20)
-    first = embedder(weights)
+    first = embedder(weights, precision="float32")
     vectors = first.embed(images)
     np.testing.assert_allclose(vectors, embedder(weights, runtime="torch").embed(images), atol=1e-5)
     (facts,) = (cache / "exports").glob("*.json")
@@ -61,7 +61,7 @@ import sys
 import numpy as np
 from reid_models.embedder import create_embedder
 sys.path.insert(0, {str(ROOT)!r})
-again = create_embedder("osnet_x0_25", weights={str(weights)!r}, device="cpu")
+again = create_embedder("osnet_x0_25", weights={str(weights)!r}, device="cpu", precision="float32")
 assert again.description == {first.description!r}, again.description
 random = np.random.default_rng(5)
 again.embed([random.integers(0, 256, (90, 40, 3), np.uint8)])
@@ -106,7 +106,7 @@ def test_an_export_that_computes_something_else_is_not_used(weights: Path, monke
 def test_crops_of_the_video_on_which_it_differs_go_to_pytorch(
     weights: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = embedder(weights)
+    found = embedder(weights, precision="float32")
     assert isinstance(found, CachedEmbedder)
     network, images = found._network, crops(4)
     monkeypatch.setattr(found, "_network", lambda batch: [network(batch)[0] + 1])
@@ -117,7 +117,7 @@ def test_crops_of_the_video_on_which_it_differs_go_to_pytorch(
     np.testing.assert_array_equal(found.embed(images), vectors)
     assert "torch" in found.description
     with pytest.warns(RuntimeWarning, match="is not used"):
-        assert "torch" in embedder(weights).description, "nor in later runs"
+        assert "torch" in embedder(weights, precision="float32").description, "nor in later runs"
 
 
 def test_bfloat16_is_chosen_only_where_the_vectors_stay(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
 def test_an_onnx_file_gives_normalised_vectors_of_rgb_imagenet_input(runtime: str, tmp_path: Path) -> None:
-    embedder = create_embedder(str(write_onnx(tmp_path / "tiny.onnx")), runtime=runtime, batch_size=4)
+    embedder = create_embedder(
+        str(write_onnx(tmp_path / "tiny.onnx")), runtime=runtime, precision="float32", batch_size=4
+    )
     assert has_the_protocol(embedder) and embedder.dimension == 8
     assert embedder.description == f"tiny.onnx ({runtime} float32)"
     images = crops(11)
@@ -130,7 +132,7 @@ def test_the_record_beside_or_inside_a_file_is_followed(source: str, tmp_path: P
     path = write_onnx(tmp_path / "tiny.onnx", size=("height", "width"), metadata=metadata)
     if source == "sidecar":
         path.with_suffix(".json").write_text(json.dumps(record))
-    embedder = create_embedder(str(path))
+    embedder = create_embedder(str(path), precision="float32")
     assert embedder.default_threshold == 0.11
     image = crops(1)[0]
     wanted = expected(image, (48, 16), np.array(record["mean"]), np.array(record["std"]))
@@ -205,7 +207,8 @@ def test_crops_that_are_no_images_are_named(image: Any) -> None:
 
 @pytest.mark.parametrize("runtime", ["torch", "openvino", "onnxruntime"])
 def test_a_model_embeds_as_called_directly(runtime: str, weights: Path) -> None:
-    embedder = create_embedder("osnet_x0_25", weights=weights, device="cpu", runtime=runtime, batch_size=3)
+    options = {"weights": weights, "device": "cpu", "runtime": runtime, "precision": "float32", "batch_size": 3}
+    embedder = create_embedder("osnet_x0_25", **options)
     images = crops(7)
     model = create_model("osnet_x0_25", weights=weights).eval()
     batch = np.empty((7, 256, 128, 3), np.uint8)
