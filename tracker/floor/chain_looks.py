@@ -100,9 +100,10 @@ class ChainLooks:
             for place in range(first + 1, last):
                 low, high = max(first, place - _WINDOW), min(last, place + _WINDOW)
                 past, future = slice(place, place + 1), slice(high, high + 1)
+                # Without a limit: it is the moment that counts, not how sure it is that there is one.
                 said = self.agree(
                     sums[past] - sums[low], counts[past] - counts[low], sums[future] - sums[place],
-                    counts[future] - counts[place],
+                    counts[future] - counts[place], np.inf,
                 )[0, 0]  # fmt: skip
                 if said < best:
                     best, cut = float(said), place
@@ -110,10 +111,12 @@ class ChainLooks:
 
         return [numbers[place] for place in within(0, len(numbers))]
 
-    def agree(self, sums: Array, counts: Array, others: Array, other_counts: Array) -> Array:
+    def agree(
+        self, sums: Array, counts: Array, others: Array, other_counts: Array, most_against: float = _MOST_AGAINST
+    ) -> Array:
         """Return (N, K) nats by which the averages of N sums (N, D) and K others (K, D) speak for one person."""
         trust = np.outer(*(one / (one + _HALF_TRUST) for one in (counts, other_counts)))
-        said = np.clip(self._likeness(sums, others, _AVERAGES), -_MOST_AGAINST, _MOST_FOR)
+        said = np.clip(self._likeness(sums, others, _AVERAGES), -most_against, _MOST_FOR)
         return np.asarray(np.sqrt(trust) * said, np.float64)
 
     def of_boxes(self, sums: Array, number: int, camera: str, count: int) -> Array:
