@@ -18,10 +18,15 @@ Ints = NDArray[np.int64]
 
 #: crops at which an average says half of what it would with many
 _HALF_TRUST = 3.0
+#: averages lie nearer than crops, and clothes do not change within seconds: share of the distance at which a crop is
+#: undecided from which on averages speak against one person
+_AVERAGES = 0.5
 #: nats that two averages may say for one person, and against
 _MOST_FOR, _MOST_AGAINST = 4.0, 8.0
 #: instants before and after an encounter whose crops are compared
 _AROUND = 40
+#: instants before and after any moment of a trajectory that are, and nats against one person from which on it is two
+_WINDOW, _CHANGED = 100, -6.0
 
 
 class ChainLooks:
@@ -80,10 +85,38 @@ class ChainLooks:
         """Return sum (1, D) and number (1,) of a trajectory's first crops after an instant."""
         return self._over(chain, sorted(one for one in chain.rows if one > number)[:_AROUND])
 
-    def agree(self, sums: Array, counts: Array, others: Array, other_counts: Array) -> Array:
+    def changes(self, chain: Chain) -> list[int]:
+        """Return the instants, in order, from which on a trajectory looks like somebody else."""
+        numbers = sorted(chain.rows)
+        parts = [self.at(number, [chain.rows[number]]) for number in numbers]
+        width = max((sums.shape[1] for sums, _ in parts), default=0)
+        sums, counts = np.zeros((len(parts) + 1, width)), np.zeros(len(parts) + 1)
+        for place, (part, count) in enumerate(parts):
+            sums[place + 1, : part.shape[1]], counts[place + 1] = part[0], count[0]
+        sums, counts = sums.cumsum(axis=0), counts.cumsum()
+
+        def within(first: int, last: int) -> list[int]:
+            best, cut = _CHANGED, -1
+            for place in range(first + 1, last):
+                low, high = max(first, place - _WINDOW), min(last, place + _WINDOW)
+                past, future = slice(place, place + 1), slice(high, high + 1)
+                # Without a limit: it is the moment that counts, not how sure it is that there is one.
+                said = self.agree(
+                    sums[past] - sums[low], counts[past] - counts[low], sums[future] - sums[place],
+                    counts[future] - counts[place], np.inf,
+                )[0, 0]  # fmt: skip
+                if said < best:
+                    best, cut = float(said), place
+            return [] if cut < 0 else [*within(first, cut), cut, *within(cut, last)]
+
+        return [numbers[place] for place in within(0, len(numbers))]
+
+    def agree(
+        self, sums: Array, counts: Array, others: Array, other_counts: Array, most_against: float = _MOST_AGAINST
+    ) -> Array:
         """Return (N, K) nats by which the averages of N sums (N, D) and K others (K, D) speak for one person."""
         trust = np.outer(*(one / (one + _HALF_TRUST) for one in (counts, other_counts)))
-        said = np.clip(self._likeness(sums, others), -_MOST_AGAINST, _MOST_FOR)
+        said = np.clip(self._likeness(sums, others, _AVERAGES), -most_against, _MOST_FOR)
         return np.asarray(np.sqrt(trust) * said, np.float64)
 
     def of_boxes(self, sums: Array, number: int, camera: str, count: int) -> Array:
@@ -94,14 +127,14 @@ class ChainLooks:
         most = self._settings.most_appearance
         return np.clip(self._likeness(sums, vectors.astype(np.float64)), -most, most)
 
-    def _likeness(self, sums: Array, others: Array) -> Array:
-        """Return (N, K) nats; 0 where one has no length."""
+    def _likeness(self, sums: Array, others: Array, share: float = 1.0) -> Array:
+        """Return (N, K) nats: 0 at ``share`` of the distance at which a crop says nothing, or where none is known."""
         if not sums.shape[1] or not others.shape[1]:
             return np.zeros((len(sums), len(others)))
         s = self._settings
         with np.errstate(invalid="ignore", divide="ignore"):
             one, other = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (sums, others))
-        return np.nan_to_num(s.likeness * (1 - (1 - one @ other.T) / s.alike))
+        return np.nan_to_num(s.likeness * (1 - (1 - one @ other.T) / (share * s.alike)))
 
     def _over(self, chain: Chain, numbers: Iterable[int]) -> tuple[Array, Array]:
         parts = [self.at(number, [chain.rows[number]]) for number in numbers]

@@ -57,3 +57,19 @@ class Chain:
     rows: dict[int, dict[str, int]] = field(default_factory=dict)
     posture_said: dict[int, Array] = field(default_factory=dict)
     evidence: float = 0.0
+
+    def parted(self, number: int, place: Array) -> tuple[Chain, Chain]:
+        """Return what is before instant ``number``, at which it has a box, and what is from then on.
+
+        Args:
+            number: after the first.
+            place: (2,) about where it then was, metres.
+        """
+        last = max(one for one in self.rows if one < number)
+        pieces = Chain(self.start, last, self.place), Chain(number, self.end, place)
+        for piece, later in zip(pieces, (False, True)):
+            for name in ("said", "vector", "rows", "posture_said"):
+                part = {one: value for one, value in getattr(self, name).items() if (one >= number) is later}
+                setattr(piece, name, part)
+            piece.evidence = self.evidence * len(piece.rows) / len(self.rows)
+        return pieces

@@ -126,6 +126,10 @@ class Encounters:
             advance()
         return changes
 
+    def places(self, chain: Chain) -> Array:
+        """Return (L, 2) where a trajectory was at each of its instants, metres."""
+        return self._known(chain).places
+
     def _nearest(self, chains: Sequence[Chain], known: Sequence[_Known]) -> list[tuple[float, int, int, int]]:
         """Return time, instant and pair of every encounter, in order: where two are nearer than before and after."""
         places = [one.places for one in known]

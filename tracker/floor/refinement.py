@@ -36,6 +36,8 @@ _LOST_SECONDS, _REACH = 3.0, 3.0
 _BIRTH, _END, _AS_IT_WAS = -9.0, -4.0, 2.0
 #: nats that a birth where people come in costs
 _COMES_IN = -1.0
+#: seconds unseen after which looks decide anew whether a trajectory goes on
+_UNSEEN_SECONDS = 0.6
 #: metres of deviation of a place of which nothing is known
 _ANYWHERE = 3.0
 #: nats that speak for a person over their whole life, least
@@ -76,7 +78,8 @@ def refined(
     """
     if not looks:
         return []
-    chains, ends = _as_followed(cameras, looks, confirmed, settings, detectors)
+    longest_gap = np.inf if vectors is None else _UNSEEN_SECONDS
+    chains, ends = _as_followed(cameras, looks, confirmed, settings, detectors, longest_gap)
     chain_looks, entrances = None, None
     if vectors is not None:
         chain_looks = ChainLooks(vectors, settings)
@@ -86,7 +89,7 @@ def refined(
     run.settle(chains)
     chains = run.swept(chains)
     chains = [chain for chain in chains if chain.evidence + _BIRTH >= _LEAST_EVIDENCE and chain.rows]
-    return run.smoothed(chains)
+    return run.smoothed(run.parted(chains))
 
 
 def _as_followed(
@@ -95,15 +98,20 @@ def _as_followed(
     confirmed: set[int],
     settings: FloorSettings,
     detectors: DetectorModel,
+    longest_gap: float = np.inf,
 ) -> tuple[list[Chain], Array]:
-    """Return the C trajectories as the tracker made them, with what their boxes say, and where they end, (C, 2)."""
-    chains: dict[int, Chain] = {}
-    ends: dict[int, Array] = {}
+    """Return the C trajectories as the tracker made them, with what their boxes say, and where they end, (C, 2).
+
+    Whoever was unseen for more than ``longest_gap`` seconds begins anew: it may be somebody else.
+    """
+    chains: list[Chain] = []
+    ends: list[Array] = []
+    place_of: dict[int, int] = {}
     people = np.array(sorted(confirmed), np.int64)
     for number, look in enumerate(looks):
-        known = np.isin(look.ids, people)
+        sure = np.isin(look.ids, people)
         for name, rows in look.rows.items():
-            mine = np.flatnonzero((rows >= 0) & known)
+            mine = np.flatnonzero((rows >= 0) & sure)
             if not len(mine):
                 continue
             postures = np.tile(usual_posture(settings), (len(mine), 1))
@@ -113,12 +121,17 @@ def _as_followed(
             said, vector = view.say(look.means[mine], found, np.diag(cases), settings, detectors.scale)
             for place, index in enumerate(mine.tolist()):
                 track = int(look.ids[index])
-                chain = chains.setdefault(track, Chain(number, number, look.means[index, :2]))
-                chain.end, ends[track] = number, look.means[index, :2]
+                known = place_of.get(track)
+                if known is None or look.time - looks[chains[known].end].time > longest_gap:
+                    known = place_of[track] = len(chains)
+                    chains.append(Chain(number, number, look.means[index, :2]))
+                    ends.append(look.means[index, :2])
+                chain = chains[known]
+                chain.end, ends[known] = number, look.means[index, :2]
                 chain.rows.setdefault(number, {})[name] = int(rows[index])
                 chain.said[number] = chain.said.get(number, 0) + said[place]
                 chain.vector[number] = chain.vector.get(number, 0) + vector[place]
-    return list(chains.values()), np.array([ends[track] for track in chains]).reshape(-1, 2)
+    return chains, np.array(ends).reshape(-1, 2)
 
 
 @dataclass(slots=True, eq=False)
@@ -172,6 +185,20 @@ class _Run:
     def settle(self, chains: Sequence[Chain]) -> None:
         """Let people who came close change places, where that fits better; see ``encounters.py``."""
         self._encounters.settle(chains, self._advance)
+
+    def parted(self, chains: Sequence[Chain]) -> list[Chain]:
+        """Return trajectories cut where they begin to look like somebody else: who they are is decided by looks."""
+        if self._chain_looks is None:
+            return list(chains)
+        result = []
+        for chain in chains:
+            rest = chain
+            for number in self._chain_looks.changes(chain):
+                place = self._encounters.places(chain)[number - chain.start]
+                before, rest = rest.parted(number, place)
+                result.append(before)
+            result.append(rest)
+        return result
 
     def _present(self, chains: Sequence[Chain]) -> list[Ints]:
         """Return for each instant the chains (K,) that are there, in order."""

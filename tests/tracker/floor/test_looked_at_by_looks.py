@@ -119,3 +119,17 @@ def test_vectors_are_read_as_they_were_added_and_leave_no_file(tmp_path):
         assert np.array_equal(vectors.at(number, "a"), added[number])
     assert list(tmp_path.iterdir()) == []
     vectors.close()
+
+
+def test_a_trajectory_changes_where_its_crops_become_those_of_somebody_else_and_nowhere_else():
+    vectors, generator = CropVectors(), np.random.default_rng(3)
+    for number in range(60):
+        # Row 0 is one person, then another; row 1 is one all the time, badly seen.
+        rows = np.stack([LOOKS[int(number >= 25)], LOOKS[0]]) + generator.normal(0, 0.15, (2, 4))
+        vectors.add({"cam": (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)})
+    looks = ChainLooks(vectors, FloorSettings())
+    both, one = chain(5, 55, (1, 1)), chain(5, 55, (1, 1), 1)
+    assert looks.changes(both) == [25] and looks.changes(one) == []
+    before, after = both.parted(25, np.array([2.0, 2.0]))
+    assert (before.start, before.end, after.start, after.end) == (5, 24, 25, 55)
+    assert len(before.rows) + len(after.rows) == len(both.rows) and after.place.tolist() == [2, 2]
