@@ -43,7 +43,7 @@ class _Request:
     networks: NetworkSettings
     gates: tuple[float, ...]
     settings: tuple[str, ...]
-    online: bool
+    look_again: bool
     output: Path | None
     overwrite: bool
     json: Path | None
@@ -109,11 +109,11 @@ def lab(
     networks: NetworkOptions,
     gate: Gates = None,
     setting: FloorSettingOption = None,
-    online: Annotated[
+    look_again: Annotated[
         bool,
         typer.Option(
-            "--online",
-            help="Score what was known at each instant; else runs with an embedder are looked at again from their end.",
+            "--look-again",
+            help="Runs with an embedder are looked at again from their end, and scored then.",
             rich_help_panel=PROTOCOL,
         ),
     ] = False,
@@ -161,7 +161,7 @@ def lab(
         networks=networks.settings(),
         gates=tuple(gate or ()),
         settings=tuple(setting or ()),
-        online=online,
+        look_again=look_again,
         output=output,
         overwrite=overwrite,
         json=json,
@@ -209,7 +209,7 @@ def _evaluate(request: _Request) -> None:
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="multicam-lab-")))
         work = LabWork(
             place.expanduser().absolute(), request.detector, request.detections, request.networks, settings,
-            not request.online, stop, notices, console,
+            request.look_again, stop, notices, console,
         )  # fmt: skip
         sequences = [] if request.root is None else lab_sequences(request.root)
         for sequence in sequences:
@@ -325,7 +325,7 @@ def _described(
         **request.networks.model_dump(mode="json"),
         "models": list(models),
         "gates": list(gates),
-        "online": request.online,
+        "look_again": request.look_again,
         "tracker": settings.model_dump(mode="json"),
         "engines": {
             key: value for found in scores.values() for one in found.values() for key, value in one.engines.items()
@@ -339,7 +339,7 @@ def _remarks(request: _Request, gates: Sequence[float], machine: Mapping[str, An
     boxes = f"detections of {request.detector}" if request.detections is None else f"detections {request.detections}"
     changed = f" Settings: {', '.join(request.settings)}." if request.settings else ""
     known = "as known at each instant"
-    if not request.online:
+    if request.look_again:
         known = f"as looked at again from their end, by motion alone {known}"
     return (
         f"All rows of a sequence have the same boxes: {boxes}. Runs are scored {known}. "

@@ -106,5 +106,5 @@ class TrackSettings(ModelSettings):
     #: look at the next frames while these are thought about; results are the same either way
     overlap: bool = True
     #: on calibrated cameras: give recordings the tracks that are known at their end
-    look_again: bool = True
+    look_again: bool = False
     gallery: Path | None = None

@@ -42,11 +42,12 @@ def track(
     look_again: Annotated[
         bool,
         typer.Option(
-            "--look-again/--no-look-again",
-            help="Recordings of calibrated cameras: go through the tracks once more, with what came later.",
+            "--look-again",
+            help="Recordings of calibrated cameras: go through the tracks once more, with what came later (an "
+            "experiment: worse than without in the simulated room).",
             rich_help_panel=TRACKING,
         ),
-    ] = True,
+    ] = False,
     stride: Annotated[
         int, typer.Option("--stride", "--vid-stride", help="Use every n-th frame.", rich_help_panel=_INPUT)
     ] = 1,

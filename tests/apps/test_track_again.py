@@ -60,7 +60,7 @@ def test_all_files_are_of_the_run_looked_at_again_and_the_same_each_time(
     room: Path, multicam: Command, tmp_path: Path
 ) -> None:
     zones = ("--zones", room / "zones.yaml")
-    records = [track(multicam, room, tmp_path / name, *zones) for name in ("first", "second")]
+    records = [track(multicam, room, tmp_path / name, "--look-again", *zones) for name in ("first", "second")]
     assert [record["looked_again"] for record in records] == [True, True]
     assert_of_one_run(tmp_path / "first")
     first, second = (files_in(tmp_path / name) for name in ("first", "second"))
@@ -74,7 +74,7 @@ def test_all_files_are_of_the_run_looked_at_again_and_the_same_each_time(
 def test_it_can_be_left_out_and_broken_off(
     room: Path, multicam: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = track(multicam, room, tmp_path / "plain", "--no-look-again")
+    record = track(multicam, room, tmp_path / "plain")
     assert not record["looked_again"] and not record["settings"]["look_again"]
     look_again = FloorPipeline.look_again
 
@@ -83,7 +83,7 @@ def test_it_can_be_left_out_and_broken_off(
         return look_again(self, advance)
 
     monkeypatch.setattr(FloorPipeline, "look_again", interrupted)
-    record = track(multicam, room, tmp_path / "stopped", code=130)
+    record = track(multicam, room, tmp_path / "stopped", "--look-again", code=130)
     assert record["interrupted"] and not record["looked_again"]
     assert_of_one_run(tmp_path / "stopped")
     for name in ("floor.csv", "tracks.csv", "events.jsonl"):
