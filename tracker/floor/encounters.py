@@ -166,10 +166,13 @@ class Encounters:
         as_it_was = self._way(chains, known, group, group, numbers, anew=False)
         changed = self._way(chains, known, group, (second, first, *group[2:]), numbers, anew=True)
         changed.score += alike
-        if changed.score - as_it_was.score <= _BETTER:
+        # A state that numbers no longer hold fits nothing: then all stays as it was.
+        if not changed.score - as_it_was.score > _BETTER:
             return (), False
         # Other boxes alone may be what makes it better.
         stayed = self._way(chains, known, group, group, numbers, anew=True)
+        if not np.isfinite(stayed.score):
+            return (), False
         change = changed.score - stayed.score > _BETTER
         self._go(chains, group, numbers, changed if change else stayed, change=change)
         return group, change
