@@ -44,7 +44,7 @@ def track(
         typer.Option(
             "--look-again",
             help="Recordings of calibrated cameras: go through the tracks once more, with what came later (an "
-            "experiment: worse than without in the simulated room).",
+            "experiment: better in some rooms, worse in others).",
             rich_help_panel=TRACKING,
         ),
     ] = False,
