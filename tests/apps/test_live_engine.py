@@ -76,6 +76,7 @@ def test_two_cameras_one_identity_for_each_person(tmp_path: Path) -> None:
     with running(settings(tmp_path, [corridor, hall], events=log)) as engine:
         assert engine.camera_names == ["corridor", "hall"] and engine.failure is None
         until(lambda: engine.over and engine.status()["processing"]["processed"] == 180)
+        until(lambda: engine.status()["store"]["people"] == 3)  # the store may be a moment late
         status, (events, newest) = engine.status(), engine.events(0, 1000)
         view = engine.wait_view("hall", 0, 1.0)
         assert view is not None and view.sequence == 100 and view.size == (256, 160) == view.image.shape[1::-1]
@@ -92,7 +93,7 @@ def test_two_cameras_one_identity_for_each_person(tmp_path: Path) -> None:
         (80, 0, [192, 144]), (100, 0, [256, 160]),
     ]  # fmt: skip
     assert status["processing"]["embedded_crops"] > 0 and not status["processing"]["too_slow"]
-    assert status["store"]["people"] == 3 and status["floor"] is None and status["memory_bytes"] > 1e7
+    assert status["floor"] is None and status["memory_bytes"] > 1e7
     json.dumps(status, allow_nan=False)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert lines[0] == {"kind": "of an earlier run"}
